@@ -1,0 +1,328 @@
+"""A release is a folder of Parquet tables with a manifest; `OUT/current` points at the one in use.
+
+    OUT/current             -> releases/<id>, moved by one rename when all is well
+    OUT/releases/<id>/      <table>.parquet (a file, or a folder of parts) and manifest.json; never changed once published
+    OUT/next/               the release being built: a kill leaves it, the next run goes on from what is whole in it
+    OUT/history.jsonl       what was published, when
+    OUT/cache/, OUT/store/  embeddings by content and model; the embedded graph store
+
+Files are written under a temporary name and renamed. Row groups have a fixed number of rows, so that a table's bytes do not
+depend on the sizes of the pieces it was written in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kgbuild.errors import ReleaseError
+from kgbuild.identity import file_sha256, fingerprint
+from kgbuild.tables import TABLES, conform
+
+ROW_GROUP_ROWS: Final = 65_536
+PICTURE_ROW_GROUP_ROWS: Final = 1_024
+MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """What the manifest says of one written table (or one part of it)."""
+
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What the manifest says of one stage.
+
+    `fingerprint` covers code, settings, models and input tables; `row_fingerprint` all but the input tables: rows of an earlier
+    release that were made under the same one can be taken over.
+    """
+
+    fingerprint: str
+    row_fingerprint: str
+    outputs: Mapping[str, TableInfo]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """How a release came about. It holds no times and no paths of tables: the same content gives the same bytes."""
+
+    release_id: str
+    version: str
+    config: Mapping[str, Any]
+    stages: Mapping[str, StageRecord]
+
+    def rows(self) -> dict[str, int]:
+        """Row counts by table."""
+        counts: dict[str, int] = {}
+        for record in self.stages.values():
+            for output, info in record.outputs.items():
+                counts[output.split("/")[0]] = counts.get(output.split("/")[0], 0) + info.rows
+        return counts
+
+
+class TableFolder:
+    """Reads the tables of a folder: a release, or one that is being built."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def location(self, output: str) -> Path:
+        """Where a table (`concepts`) or a part of one (`rejects/ingest`) lies."""
+        name, _, part = output.partition("/")
+        folder = self.path / f"{name}.parquet"
+        return folder / f"{part}.parquet" if part else folder
+
+    def has(self, output: str) -> bool:
+        """Whether the table is there."""
+        return self.location(output).exists()
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table in memory. Raises ReleaseError if it is absent."""
+        return pq.read_table(self._existing(name), columns=list(columns) if columns else None)
+
+    def schema(self, name: str) -> pa.Schema:
+        """A table's schema with its metadata."""
+        return pq.read_schema(self._files(name)[0])
+
+    def rows(self, name: str) -> int:
+        """A table's row count, from the file's footer."""
+        return sum(int(pq.read_metadata(file).num_rows) for file in self._files(name))
+
+    def batches(self, name: str, columns: Sequence[str] | None = None, *, rows: int = 8_192) -> Iterator[pa.Table]:
+        """A table piece by piece, in order, each of at most `rows` rows."""
+        for file in self._files(name):
+            with pq.ParquetFile(file) as parquet:
+                for batch in parquet.iter_batches(batch_size=rows, columns=list(columns) if columns else None):
+                    yield pa.Table.from_batches([batch])
+
+    def _files(self, name: str) -> list[Path]:
+        path = self._existing(name)
+        return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+    def _existing(self, name: str) -> Path:
+        path = self.location(name)
+        if not path.exists():
+            raise ReleaseError(f"{self.path} has no table {name}", "build it with: kgbuild build --out DIR")
+        return path
+
+
+class Release(TableFolder):
+    """A published release."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.manifest = read_manifest(path)
+
+    @property
+    def release_id(self) -> str:
+        """The id: a hash of the tables' content and of the settings that shaped it."""
+        return self.manifest.release_id
+
+
+def write_table(
+    folder: Path, output: str, pieces: Iterable[pa.Table], *, metadata: Mapping[bytes, bytes] | None = None
+) -> TableInfo:
+    """Write a table (or a part of one) from pieces that come in the order of its key; atomic, and flat in memory."""
+    name = output.partition("/")[0]
+    path = TableFolder(folder).location(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    group_rows = PICTURE_ROW_GROUP_ROWS if name == "pictures" else ROW_GROUP_ROWS
+    schema = TABLES[name].schema.with_metadata(dict(metadata) if metadata else None)
+    rows = 0
+    try:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for group in _regroup(
+                (conform(piece, name).replace_schema_metadata(metadata) for piece in pieces), group_rows
+            ):
+                writer.write_table(group, row_group_size=group_rows)
+                rows += group.num_rows
+        sha256 = file_sha256(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return TableInfo(rows, sha256)
+
+
+def _regroup(pieces: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of exactly `rows` rows, the last one excepted."""
+    held: list[pa.Table] = []
+    count = 0
+    for piece in pieces:
+        held.append(piece)
+        count += piece.num_rows
+        while count >= rows:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, rows).combine_chunks()
+            held, count = [whole.slice(rows)], count - rows
+    if count:
+        yield pa.concat_tables(held).combine_chunks()
+
+
+class Workspace:
+    """The folder that a user names with --out."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.next = out / "next"
+        self.releases = out / "releases"
+        self.store = out / "store"
+        self.cache = out / "cache"
+
+    def current(self) -> Release | None:
+        """The release in use, or None where nothing was published yet."""
+        link = self.out / "current"
+        return Release(link.resolve()) if link.exists() else None
+
+    def require_current(self) -> Release:
+        """The release in use. Raises ReleaseError where there is none."""
+        release = self.current()
+        if release is None:
+            raise ReleaseError(f"{self.out} holds no release", f"make one with: kgbuild build --out {self.out}")
+        return release
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """One writer at a time. Raises ReleaseError when another process holds the folder."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (self.out / ".lock").open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                raise ReleaseError(
+                    f"process {handle.read().strip() or '?'} is already at work in {self.out}",
+                    "wait for it, or stop it",
+                ) from None
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
+
+    def publish(
+        self, config: Mapping[str, Any], version: str, stages: Mapping[str, StageRecord]
+    ) -> tuple[Release, bool]:
+        """Turn `next` into a release and point `current` at it; False when its content is that of the current one."""
+        shas = {name: {out: info.sha256 for out, info in record.outputs.items()} for name, record in stages.items()}
+        release_id = (
+            "r" + fingerprint([shas, {key: config[key] for key in sorted(config) if key not in _NOT_CONTENT}])[:12]
+        )
+        target = self.releases / release_id
+        before = self.current()
+        if before is not None and before.release_id == release_id:
+            shutil.rmtree(self.next)
+            return before, False
+        manifest = Manifest(release_id, version, config, stages)
+        keep = {output.partition("/")[0] + ".parquet" for record in stages.values() for output in record.outputs}
+        for entry in list(self.next.iterdir()):
+            if entry.name not in keep:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        _write_text(self.next / MANIFEST, json.dumps(_manifest_to_plain(manifest), indent=1, sort_keys=True) + "\n")
+        self.releases.mkdir(exist_ok=True)
+        if target.exists():
+            shutil.rmtree(target)  # published before and now again: the content is the same by its id
+        self.next.rename(target)
+        self.point_to(release_id)
+        return Release(target), True
+
+    def point_to(self, release_id: str) -> None:
+        """Move `current` to a published release, by one rename; also the way to roll back."""
+        if not (self.releases / release_id / MANIFEST).exists():
+            known = ", ".join(sorted(path.name for path in self.releases.glob("r*"))) or "none"
+            raise ReleaseError(f"{self.out} has no release {release_id}", f"it has: {known}")
+        link = self.out / f".current.{os.getpid()}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path("releases") / release_id)
+        link.replace(self.out / "current")
+        with (self.out / "history.jsonl").open("a") as history:
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            history.write(json.dumps({"release_id": release_id, "published": stamp}) + "\n")
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the `keep` releases published last; their ids are returned."""
+        history = self.out / "history.jsonl"
+        order = (
+            [json.loads(line)["release_id"] for line in history.read_text().splitlines()] if history.exists() else []
+        )
+        newest = list(dict.fromkeys(reversed(order)))[:keep]
+        old = sorted(path.name for path in self.releases.glob("r*") if path.name not in newest)
+        for release_id in old:
+            shutil.rmtree(self.releases / release_id)
+        return old
+
+
+# Settings that say where and how a build runs, not what it makes.
+_NOT_CONTENT: Final = frozenset({"catalogue", "run", "store", "training"})
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a release folder. Raises ReleaseError when it is absent or damaged."""
+    try:
+        plain = json.loads((path / MANIFEST).read_text("utf-8"))
+        stages = {
+            name: StageRecord(
+                record["fingerprint"],
+                record["row_fingerprint"],
+                {output: TableInfo(**info) for output, info in record["outputs"].items()},
+            )
+            for name, record in plain["stages"].items()
+        }
+        return Manifest(plain["release_id"], plain["version"], plain["config"], stages)
+    except FileNotFoundError:
+        raise ReleaseError(f"{path} is no release: it has no {MANIFEST}", "give a folder under OUT/releases") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ReleaseError(
+            f"{path / MANIFEST} is damaged: {error}", "build again, or point to another release"
+        ) from error
+
+
+def _manifest_to_plain(manifest: Manifest) -> dict[str, Any]:
+    return asdict(manifest)
+
+
+def write_record(folder: Path, stage: str, record: StageRecord) -> None:
+    """Mark a stage of the release being built as done."""
+    _write_text(folder / f"{stage}.done.json", json.dumps(asdict(record), sort_keys=True))
+
+
+def read_record(folder: Path, stage: str) -> StageRecord | None:
+    """The record of a stage done earlier in this folder, if its outputs are all there."""
+    marker = folder / f"{stage}.done.json"
+    if not marker.exists():
+        return None
+    plain = json.loads(marker.read_text())
+    outputs = {output: TableInfo(**info) for output, info in plain["outputs"].items()}
+    if not all(TableFolder(folder).has(output) for output in outputs):
+        return None
+    return StageRecord(plain["fingerprint"], plain["row_fingerprint"], outputs)
+
+
+def link_output(source: TableFolder, target: Path, output: str) -> None:
+    """Take over a table of another release without copying its bytes (a hard link, a copy where links are not possible)."""
+    origin, place = source.location(output), TableFolder(target).location(output)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    try:
+        os.link(origin, place)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(origin, place)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)

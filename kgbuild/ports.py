@@ -81,3 +81,32 @@ class Runner(Protocol):
     def map(self, work: Callable[[T], R], shards: Iterable[T]) -> Iterator[R]:
         """`work` over `shards`, results in the order of the shards; the first failure is raised and stops the rest."""
         ...
+
+
+class Progress(Protocol):
+    """Hears how a build goes on; the CLI draws it, a flow logs it."""
+
+    def start(self, stage: str, total: int | None, unit: str) -> None:
+        """A stage begins; `total` units of work if known."""
+        ...
+
+    def advance(self, stage: str, done: int, rejects: int = 0) -> None:
+        """`done` further units are behind us, with so many rejects."""
+        ...
+
+    def finish(self, stage: str, note: str) -> None:
+        """A stage ended: built, reused, or taken over."""
+        ...
+
+
+class Silent:
+    """A progress that nobody watches."""
+
+    def start(self, stage: str, total: int | None, unit: str) -> None:
+        """See `Progress`."""
+
+    def advance(self, stage: str, done: int, rejects: int = 0) -> None:
+        """See `Progress`."""
+
+    def finish(self, stage: str, note: str) -> None:
+        """See `Progress`."""

@@ -1,0 +1,319 @@
+"""Building a release: which stages must run, what can be taken over from the current release, and the run itself.
+
+A stage is done when its fingerprint (code, settings, models, content of the input tables) is that of a record: of the
+current release, or of the unfinished one in `next`. A map stage whose inputs alone changed works on new rows only and takes
+the others over from the current release; so an expansion costs what it adds, and equals a build of everything at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kgbuild import __version__
+from kgbuild.config import CatalogueConfig, Config, config_to_dict
+from kgbuild.errors import CatalogueError, ConfigError, KgbuildError
+from kgbuild.identity import fingerprint
+from kgbuild.merge import Source, ingest_tables
+from kgbuild.ports import Progress, Silent
+from kgbuild.release import (
+    Release,
+    StageRecord,
+    TableFolder,
+    TableInfo,
+    Workspace,
+    link_output,
+    read_record,
+    write_record,
+    write_table,
+)
+from kgbuild.runners import make_runner
+from kgbuild.shards import ShardResult, ShardTask, changed_products, ordered, part_metadata, parts_in_order, run_shard
+from kgbuild.stages import INGEST, INGEST_TABLES, PIPELINE, Stage, row_fingerprint, stage_names
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """How one stage was come by: built, partly (rows taken over), resumed, or reused; and how long it took, in seconds."""
+
+    name: str
+    how: str
+    seconds: float
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did. `changed` is False when the current release already was what was asked for."""
+
+    release: Release
+    changed: bool
+    stages: tuple[StageReport, ...]
+    rejects: dict[str, int]
+    seconds: float
+    pruned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """What a build would do with one stage, and why."""
+
+    name: str
+    action: str
+    reason: str
+
+
+def build(config: Config, out: Path, *, progress: Progress | None = None) -> BuildReport:
+    """Build a release from the catalogue of `config` and make it the current one of `out`."""
+    return _run(config, Workspace(out), Source(_require_catalogue(config)), progress or Silent())
+
+
+def expand(config: Config, new_products: Path, out: Path, *, progress: Progress | None = None) -> BuildReport:
+    """Add new products to the current release of `out`; those whose id is there already replace the older ones.
+
+    Gives the same tables as a build of both catalogues at once (METHOD section 2).
+    """
+    workspace = Workspace(out)
+    catalogue = replace(config.catalogue, path=str(new_products), format="auto")
+    return _run(config, workspace, Source(catalogue, workspace.require_current()), progress or Silent())
+
+
+def run_stage(
+    config: Config, name: str, out: Path, *, progress: Progress | None = None, force: bool = True
+) -> BuildReport:
+    """Run one stage of the current release again, and those that depend on what it makes."""
+    if name not in stage_names():
+        raise ConfigError(f"there is no stage {name!r}", f"stages: {', '.join(stage_names())}")
+    if name == INGEST:
+        return _run(config, Workspace(out), Source(_require_catalogue(config)), progress or Silent(), force=name)
+    workspace = Workspace(out)
+    source = Source(None, workspace.require_current())
+    return _run(config, workspace, source, progress or Silent(), force=name if force else None)
+
+
+def plan(config: Config, out: Path, *, new_products: Path | None = None) -> list[PlannedStage]:
+    """What `build` (or `expand` with new products) would do, without doing it."""
+    workspace = Workspace(out)
+    current = workspace.current()
+    if new_products is None:
+        source = Source(_require_catalogue(config))
+    else:
+        source = Source(replace(config.catalogue, path=str(new_products)), workspace.require_current())
+    known = _known_records(workspace, current)
+    certain = _is_known(known, INGEST, source.fingerprint(config))
+    planned = [PlannedStage(INGEST, *_verdict(certain, "the catalogue or its settings changed"))]
+    changed = set() if certain else set(INGEST_TABLES)
+    for stage in PIPELINE:
+        row_print = row_fingerprint(stage, config)
+        same_rows = any(record.row_fingerprint == row_print for record in known.get(stage.name, []))
+        touched = [name for name in stage.reads if name in changed]
+        if not touched and same_rows:
+            planned.append(PlannedStage(stage.name, "keep", "nothing it depends on changed"))
+            continue
+        changed.update(stage.writes)
+        reason = f"reads {', '.join(touched)}" if touched else "its settings, model or code changed"
+        partly = stage.shard_by and same_rows
+        planned.append(PlannedStage(stage.name, "run on new rows" if partly else "run", reason))
+    return planned
+
+
+def _verdict(certain: bool, reason: str) -> tuple[str, str]:
+    return ("keep", "nothing it depends on changed") if certain else ("run", reason)
+
+
+def _require_catalogue(config: Config) -> CatalogueConfig:
+    if not config.catalogue.path:
+        raise CatalogueError(
+            "no catalogue is given", "set catalogue.path, or make a config with: kgbuild init CATALOGUE"
+        )
+    return config.catalogue
+
+
+def _run(
+    config: Config, workspace: Workspace, source: Source, progress: Progress, *, force: str | None = None
+) -> BuildReport:
+    began = time.monotonic()
+    with workspace.lock(), _full_disk_explained(workspace.out):
+        workspace.next.mkdir(parents=True, exist_ok=True)
+        run = _Run(config, workspace, workspace.current(), progress, force)
+        run.ingest(source)
+        for stage in PIPELINE:
+            run.stage(stage)
+        # A first build keeps its own record of how it was made; an expansion keeps the base's catalogue settings.
+        release, changed = workspace.publish(config_to_dict(config), __version__, run.records)
+        pruned = workspace.prune(config.run.keep_releases) if changed else []
+    seconds = time.monotonic() - began
+    return BuildReport(release, changed, tuple(run.reports), _reject_counts(release), seconds, tuple(pruned))
+
+
+@dataclass
+class _Run:
+    """One pass over the pipeline: the records grow as stages end."""
+
+    config: Config
+    workspace: Workspace
+    current: Release | None
+    progress: Progress
+    force: str | None
+    records: dict[str, StageRecord] = field(default_factory=dict)
+    reports: list[StageReport] = field(default_factory=list)
+
+    @property
+    def folder(self) -> TableFolder:
+        return TableFolder(self.workspace.next)
+
+    def ingest(self, source: Source) -> None:
+        if source.catalogue is None:
+            assert source.base is not None
+            record = source.base.manifest.stages[INGEST]
+            self._take_over(INGEST, record, source.base)
+            return
+        print_ = source.fingerprint(self.config)
+        if self._reuse(INGEST, print_):
+            return
+        began = time.monotonic()
+        self.progress.start(INGEST, None, "products")
+        outputs = ingest_tables(self.config, source, self.workspace.next, self.progress)
+        self._done(INGEST, StageRecord(print_, print_, outputs), "built", began)
+
+    def stage(self, stage: Stage) -> None:
+        row_print = row_fingerprint(stage, self.config)
+        inputs = [self._output(name).sha256 for name in stage.reads]
+        print_ = fingerprint([row_print, inputs])
+        if self._reuse(stage.name, print_):
+            return
+        began = time.monotonic()
+        outputs, how = self._map(stage, row_print) if stage.shard_by else (self._global(stage), "built")
+        self._done(stage.name, StageRecord(print_, row_print, outputs), how, began)
+
+    def _output(self, name: str) -> TableInfo:
+        return next(record.outputs[name] for record in self.records.values() if name in record.outputs)
+
+    def _reuse(self, name: str, print_: str) -> bool:
+        if name == self.force:
+            return False
+        resumed = read_record(self.workspace.next, name)
+        if resumed is not None and resumed.fingerprint == print_:
+            self.records[name] = resumed
+            self._report(name, "resumed", 0.0, resumed)
+            return True
+        if self.current is not None:
+            record = self.current.manifest.stages.get(name)
+            if record is not None and record.fingerprint == print_:
+                self._take_over(name, record, self.current)
+                return True
+        return False
+
+    def _take_over(self, name: str, record: StageRecord, origin: Release) -> None:
+        for output in record.outputs:
+            link_output(origin, self.workspace.next, output)
+        write_record(self.workspace.next, name, record)
+        self.records[name] = record
+        self._report(name, "reused", 0.0, record)
+
+    def _done(self, name: str, record: StageRecord, how: str, began: float) -> None:
+        write_record(self.workspace.next, name, record)
+        self.records[name] = record
+        self._report(name, how, time.monotonic() - began, record)
+
+    def _report(self, name: str, how: str, seconds: float, record: StageRecord) -> None:
+        rows = {output: info.rows for output, info in record.outputs.items()}
+        self.reports.append(StageReport(name, how, seconds, rows))
+        self.progress.finish(name, how)
+
+    def _global(self, stage: Stage) -> dict[str, TableInfo]:
+        self.progress.start(stage.name, None, "rows")
+        results = stage.fn(self.folder, self.config)
+        return {
+            output: write_table(
+                self.workspace.next,
+                output,
+                [ordered(results[output], output)],
+                metadata=results[output].schema.metadata,
+            )
+            for output in stage.writes
+        }
+
+    def _map(self, stage: Stage, row_print: str) -> tuple[dict[str, TableInfo], str]:
+        assert stage.shard_by is not None
+        total = self.folder.rows(stage.shard_by)
+        size = max(1, self.config.run.shard_rows // stage.shard_divisor)
+        base, stale = self._reusable_rows(stage, row_print)
+        parts = self.workspace.next / f"{stage.name}.parts"
+        shape = fingerprint([row_print, [self._output(name).sha256 for name in stage.reads], str(base), size])[:12]
+        tasks = [
+            ShardTask(
+                stage.name,
+                self.config,
+                self.workspace.next,
+                base,
+                stale,
+                start,
+                min(total, start + size),
+                parts / shape,
+            )
+            for start in range(0, total, size)
+        ]
+        (parts / shape).mkdir(parents=True, exist_ok=True)
+        runner = make_runner(1 if stage.in_process else self.config.run.workers, len(tasks))
+        self.progress.start(stage.name, total, stage.shard_by)
+        done: list[ShardResult] = []
+        for result in runner.map(run_shard, tasks):
+            done.append(result)
+            self.progress.advance(stage.name, result.rows, result.rejects)
+        outputs = {
+            output: write_table(
+                self.workspace.next, output, parts_in_order(done, output), metadata=part_metadata(done, output)
+            )
+            for output in stage.writes
+        }
+        shutil.rmtree(parts)
+        reused = sum(result.reused for result in done)
+        return outputs, f"built, {reused} of {total} {stage.shard_by} taken over" if reused else "built"
+
+    def _reusable_rows(self, stage: Stage, row_print: str) -> tuple[Path | None, frozenset[str]]:
+        """The release whose rows can be taken over, and the products whose own row changed since."""
+        if self.current is None or stage.name == self.force:
+            return None, frozenset()
+        record = self.current.manifest.stages.get(stage.name)
+        if record is None or record.row_fingerprint != row_print:
+            return None, frozenset()
+        return self.current.path, changed_products(self.current, self.folder)
+
+
+def _known_records(workspace: Workspace, current: Release | None) -> dict[str, list[StageRecord]]:
+    known: dict[str, list[StageRecord]] = {}
+    for name in stage_names():
+        records = [read_record(workspace.next, name)] if workspace.next.exists() else []
+        if current is not None:
+            records.append(current.manifest.stages.get(name))
+        known[name] = [record for record in records if record is not None]
+    return known
+
+
+def _is_known(known: dict[str, list[StageRecord]], name: str, print_: str) -> bool:
+    return any(record.fingerprint == print_ for record in known.get(name, []))
+
+
+def _reject_counts(release: Release) -> dict[str, int]:
+    counts = release.table("rejects", ["reason"]).group_by("reason").aggregate([([], "count_all")])
+    return dict(sorted(zip(counts["reason"].to_pylist(), counts["count_all"].to_pylist(), strict=True)))
+
+
+class _full_disk_explained:  # noqa: N801 - reads as the statement it is used in
+    """Turn «no space left» into a message; what is finished stays and is used by the next run."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise KgbuildError(
+                f"the disk that holds {self.out} is full ({error.strerror})",
+                "free some space and run the same command again: finished stages are kept, the current release is untouched",
+            ) from error

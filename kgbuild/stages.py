@@ -1,0 +1,308 @@
+"""The pipeline as a list one can read: what each stage reads, writes and depends on.
+
+A stage function takes tables and gives tables; the adapters here are the only place where it meets folders and settings.
+How stages are run (skipped, taken over, spread over processes) is in `build.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from kgbuild.config import Config, EncoderConfig
+from kgbuild.identity import file_sha256, fingerprint
+from kgbuild.release import TableFolder
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from kgbuild.clip import ClipEncoder
+
+Tables = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the pipeline, as data.
+
+    Attributes:
+        name: what `kgbuild run` calls it.
+        reads: tables it reads; `writes`: outputs it makes (`rejects/<stage>` is its part of the rejects).
+        settings: config sections that shape its result; `code`: modules whose source does.
+        fn: for a global stage, (tables, config) -> tables; for a map stage, (shard, tables, config) -> tables.
+        shard_by: the table a map stage goes through in shards; None for a global stage. Its outputs follow that table's order.
+        row_key: for a map stage, the column of the outputs that names the row of `shard_by` they come from.
+        shard_divisor: shards are so much smaller than `run.shard_rows` (pictures are heavy).
+        models: a cheap fingerprint of the models it loads.
+        in_process: the stage uses all cores by itself and must not be spread over processes.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    settings: tuple[str, ...]
+    code: tuple[str, ...]
+    fn: Callable[..., Tables]
+    shard_by: str | None = None
+    row_key: str = ""
+    shard_divisor: int = 1
+    models: Callable[[Config], str] | None = None
+    in_process: bool = False
+
+
+def _mine(shard: pa.Table, tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.language import mine_mentions
+
+    products = rows_with(tables, "products", "product_id", shard["product_id"])
+    pipeline = _pipeline(config.language.pipeline)
+    mentions, rejects = mine_mentions(shard, products, pipeline=pipeline, batch_size=config.language.batch_size)
+    return {"mentions": mentions, "rejects/mentions": rejects}
+
+
+def _concepts(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.language.concepts import aggregate_concepts
+
+    concepts, product_concepts = aggregate_concepts(
+        tables.table("mentions"),
+        tables.table("texts", ["text_id", "product_id"]),
+        min_products=config.concepts.min_products,
+        max_modifiers=config.concepts.max_modifiers,
+    )
+    return {"concepts": concepts, "product_concepts": product_concepts}
+
+
+def _hierarchy(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.hierarchy import build_hierarchy
+
+    return {"is_a_edges": build_hierarchy(tables.table("concepts"), rules=config.hierarchy.rules)}
+
+
+def _embed_images(shard: pa.Table, tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.embeddings import embed_images
+
+    # Images lie in the order of their pictures' hashes (see identity.image_id): one range of pictures serves the shard.
+    pictures = rows_between(tables, "pictures", "sha256", shard["sha256"])
+    encoder = _encoder(config.encoder)
+    embeddings, rejects = embed_images(shard, pictures, encoder=encoder, batch_size=config.encoder.batch_size)
+    return {"image_embeddings": embeddings, "rejects/image_embeddings": rejects}
+
+
+def _embed_concepts(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.embeddings import embed_concepts
+
+    embeddings = embed_concepts(
+        tables.table("concepts"),
+        encoder=_encoder(config.encoder),
+        prompts=config.encoder.prompts,
+        batch_size=config.encoder.batch_size,
+    )
+    return {"concept_embeddings": embeddings}
+
+
+def _prototypes(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.hierarchy import closure
+    from kgbuild.prototypes import build_candidate_pools, select_prototypes
+
+    settings = config.prototypes
+    images, image_embeddings = tables.table("images"), tables.table("image_embeddings")
+    pools = build_candidate_pools(
+        tables.table("concepts"),
+        tables.table("product_concepts"),
+        closure(tables.table("is_a_edges")),
+        images,
+        tables.table("concept_embeddings"),
+        image_embeddings,
+        pool_size=settings.pool_size,
+        gate=settings.gate,
+    )
+    prototypes = select_prototypes(
+        pools,
+        image_embeddings,
+        images,
+        k=settings.k,
+        mmr_lambda=settings.mmr_lambda,
+        duplicate_similarity=settings.duplicate_similarity,
+    )
+    return {"candidate_pools": pools, "prototypes": prototypes}
+
+
+def _batches(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.batches import compose_batches
+    from kgbuild.hierarchy import closure
+
+    plan = compose_batches(
+        tables.table("texts", ["text_id", "product_id", "field"]),
+        tables.table("images"),
+        tables.table("product_concepts"),
+        closure(tables.table("is_a_edges")),
+        tables.table("concepts"),
+        batch_size=config.batches.batch_size,
+        concepts_per_text=config.batches.concepts_per_text,
+        seed=config.seed,
+    )
+    return {"batch_plan": plan}
+
+
+def _graph_view(tables: TableFolder, config: Config) -> Tables:  # noqa: ARG001 - all global stages are called alike
+    from kgbuild.graph import build_view
+
+    names = ("products", "images", "concepts", "is_a_edges", "product_concepts", "prototypes")
+    nodes, edges = build_view(**{name: tables.table(name) for name in names})
+    return {"nodes": nodes, "edges": edges}
+
+
+def language_fingerprint(config: Config) -> str:
+    """A fingerprint of the spaCy pipeline without loading it."""
+    return _model_fingerprint(config.language.pipeline)
+
+
+def encoder_fingerprint(config: Config) -> str:
+    """A fingerprint of the image-text model without loading it: its files, or its name where it is fetched by name."""
+    return _model_fingerprint({"kgbuild": "clip_kgbuild"}.get(config.encoder.model, config.encoder.model))
+
+
+@lru_cache(maxsize=8)
+def _model_fingerprint(name: str) -> str:
+    for path in (Path(__file__).parent / "models" / name, Path(name.removeprefix("local-dir:"))):
+        if path.is_dir():
+            return file_sha256(path)
+    return name
+
+
+INGEST: Final = "ingest"
+INGEST_TABLES: Final = ("products", "texts", "images", "pictures", "rejects/ingest")
+INGEST_CODE: Final = ("ingest", "tables.py", "identity.py", "spill.py")
+
+PIPELINE: Final[tuple[Stage, ...]] = (
+    Stage(
+        "mentions",
+        reads=("texts", "products"),
+        writes=("mentions", "rejects/mentions"),
+        settings=("language",),
+        code=("language",),
+        fn=_mine,
+        shard_by="texts",
+        row_key="text_id",
+        models=language_fingerprint,
+    ),
+    Stage(
+        "concepts",
+        reads=("mentions", "texts"),
+        writes=("concepts", "product_concepts"),
+        settings=("concepts",),
+        code=("language/concepts.py",),
+        fn=_concepts,
+    ),
+    Stage(
+        "hierarchy",
+        reads=("concepts",),
+        writes=("is_a_edges",),
+        settings=("hierarchy",),
+        code=("hierarchy",),
+        fn=_hierarchy,
+    ),
+    Stage(
+        "image_embeddings",
+        reads=("images", "pictures"),
+        writes=("image_embeddings", "rejects/image_embeddings"),
+        settings=("encoder",),
+        code=("embeddings", "clip.py"),
+        fn=_embed_images,
+        shard_by="images",
+        row_key="id",
+        shard_divisor=4,
+        models=encoder_fingerprint,
+        in_process=True,
+    ),
+    Stage(
+        "concept_embeddings",
+        reads=("concepts",),
+        writes=("concept_embeddings",),
+        settings=("encoder",),
+        code=("embeddings", "clip.py"),
+        fn=_embed_concepts,
+        models=encoder_fingerprint,
+    ),
+    Stage(
+        "prototypes",
+        reads=("concepts", "product_concepts", "is_a_edges", "images", "concept_embeddings", "image_embeddings"),
+        writes=("candidate_pools", "prototypes"),
+        settings=("prototypes",),
+        code=("prototypes", "hierarchy"),
+        fn=_prototypes,
+    ),
+    Stage(
+        "batches",
+        reads=("texts", "images", "product_concepts", "is_a_edges", "concepts"),
+        writes=("batch_plan",),
+        settings=("batches", "seed"),
+        code=("batches", "hierarchy"),
+        fn=_batches,
+    ),
+    Stage(
+        "graph",
+        reads=("products", "images", "concepts", "is_a_edges", "product_concepts", "prototypes"),
+        writes=("nodes", "edges"),
+        settings=(),
+        code=("graph/view.py",),
+        fn=_graph_view,
+    ),
+)
+
+
+def stage_names() -> Sequence[str]:
+    """The names of all stages, in order."""
+    return (INGEST, *(stage.name for stage in PIPELINE))
+
+
+@lru_cache(maxsize=1)
+def _pipeline(name: str) -> Language:
+    from kgbuild.language import load_pipeline
+
+    return load_pipeline(name)
+
+
+@lru_cache(maxsize=1)
+def _encoder(config: EncoderConfig) -> ClipEncoder:
+    from kgbuild.clip import load_clip
+
+    return load_clip(config)
+
+
+def rows_with(tables: TableFolder, name: str, column: str, values: Any) -> pa.Table:
+    """The rows of a table whose `column` is one of `values`, read without holding the table."""
+    return ds.dataset(tables.location(name)).to_table(filter=ds.field(column).isin(pc.unique(values)))
+
+
+def rows_between(tables: TableFolder, name: str, column: str, values: Any) -> pa.Table:
+    """The rows of a table whose `column` lies between the least and the greatest of `values`; skips row groups outside."""
+    bounds = pc.min_max(values)
+    if not bounds["min"].is_valid:
+        return ds.dataset(tables.location(name)).schema.empty_table()
+    inside = (ds.field(column) >= bounds["min"]) & (ds.field(column) <= bounds["max"])
+    return ds.dataset(tables.location(name)).to_table(filter=inside)
+
+
+def row_fingerprint(stage: Stage, config: Config) -> str:
+    """What the rows of a stage depend on besides its input tables: its name, code, settings and models."""
+    models = stage.models(config) if stage.models else ""
+    return fingerprint([stage.name, code_fingerprint(*stage.code), config.section_fingerprint(*stage.settings), models])
+
+
+@lru_cache(maxsize=64)
+def code_fingerprint(*modules: str) -> str:
+    """A hash over the source of modules and packages of kgbuild: a changed stage runs again without a version to bump."""
+    root = Path(__file__).parent
+    files = [
+        file
+        for name in modules
+        for file in ([root / name] if name.endswith(".py") else sorted((root / name).glob("*.py")))
+    ]
+    return fingerprint([[file.relative_to(root).as_posix(), file_sha256(file)] for file in files])

@@ -6,6 +6,7 @@ Every field carries a line of help and, where it has one, its bounds or choices;
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import json
@@ -133,16 +134,32 @@ class BatchesConfig:
 class TrainingConfig:
     """The ITC + CVA stage."""
 
-    model: str = _set("kgbuild", "the model to start from, or an architecture to train from scratch")
+    model: str = _set("kgbuild", "the model to start from: kgbuild, ARCHITECTURE:TAG of open_clip, or a folder")
     from_scratch: bool = _set(False, "start from random weights of that architecture")
-    epochs: int = _set(1, "passes over the batch plan", low=1)
+    epochs: int = _set(1, "passes over the exported pairs", low=1)
     learning_rate: float = _set(1e-4, "peak rate of AdamW", low=0.0)
     weight_decay: float = _set(0.001, "not on biases, norms and logit_scale", low=0.0)
     warmup_steps: int = _set(100, "steps of linear warm-up before the cosine", low=0)
+    batch_size: int = _set(0, "pairs a step over all processes; 0: as the batches were composed", low=0)
+    shuffle_rows: int = _set(
+        65536, "rows held while their order is mixed anew each epoch; 0: the batches as they were composed", low=0
+    )
+    clip_gradient: float = _set(1.0, "largest norm of the gradient; 0: not clipped", low=0.0)
+    ema_decay: float = _set(
+        0.995, "decay of the averaged weights that are exported; 0: the last weights", low=0.0, high=1.0
+    )
+    text_views: int = _set(
+        2, "texts a picture and step, drawn from title, facts and clauses; 0: the planned text alone", low=0
+    )
+    augment: bool = _set(True, "flips, small crops and turns, light, blank patches")
     cva: bool = _set(True, "add the concept-visual alignment loss")
     cva_prototypes: int = _set(5, "prototypes nearest to each image that enter CVA (K)", low=1)
     cva_max_weight: float = _set(0.5, "upper bound of the adaptive CVA weight g", low=0.0, high=1.0)
-    augment: bool = _set(True, "random crops and flips")
+    cva_encoded: int = _set(
+        128,
+        "prototype pictures a step that are encoded anew with gradient; the others keep the epoch's embedding",
+        low=0,
+    )
     precision: str = _set("bf16", "autocast precision", choices=("fp32", "bf16"))
     device: str = _set("auto", "where it runs: auto, cpu, cuda")
     checkpoint_steps: int = _set(200, "steps between checkpoints; each epoch's end has one too", low=1)
@@ -192,15 +209,15 @@ class Config:
         return fingerprint({name: _plain(getattr(self, name)) for name in sections})
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Read a TOML file and apply `section.key=value` overrides.
+def load_config(path: Path | None, overrides: Sequence[str] = (), *, base: Mapping[str, Any] | None = None) -> Config:
+    """Read a TOML file, or start from `base` values, and apply `section.key=value` overrides.
 
     A relative `catalogue.path` or `catalogue.image_root` of the file is taken from the file's folder.
 
     Raises:
         ConfigError: the file is absent or no TOML; a key is unknown; a value has the wrong type or is out of bounds.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = copy.deepcopy(dict(base or {}))
     if path is not None:
         values = _read_toml(path)
         _resolve_paths(values, path.parent)

@@ -1,0 +1,245 @@
+"""What the commands and flows do with a release besides building one: load, ask, show, export, train, measure.
+
+Plain functions over a config and an output folder; they read tables, call stage packages and return plain values.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgbuild.config import Config, load_config, to_toml
+from kgbuild.errors import CatalogueError, ConfigError, KgbuildError
+from kgbuild.release import Release, Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def propose_config(catalogue: str, folder: Path) -> tuple[str, dict[str, str]]:
+    """A config file's text with a mapping for a catalogue, its path relative to `folder`; and what was seen, by setting."""
+    from kgbuild.ingest import propose_mapping
+
+    proposed, notes = propose_mapping(catalogue)
+    if "://" not in proposed.path:
+        proposed = replace(proposed, path=os.path.relpath(proposed.path, folder))
+    return to_toml(Config(catalogue=proposed), notes=notes), notes
+
+
+def find_config(path: Path | None, settings: Sequence[str], out: Path, *, catalogue: str | None = None) -> Config:
+    """The config of a file; without one, that of the current release of `out`; for a bare catalogue, a proposed one."""
+    if path is not None:
+        config = load_config(path, settings)
+    elif catalogue is not None:
+        from kgbuild.ingest import propose_mapping
+
+        proposed, _ = propose_mapping(catalogue)
+        config = replace(load_config(None, settings), catalogue=proposed)
+    else:
+        release = Workspace(out).current()
+        base = dict(release.manifest.config) if release else {}
+        config = load_config(None, settings, base=base)
+    return replace(config, catalogue=replace(config.catalogue, path=catalogue)) if catalogue else config
+
+
+def describe(out: Path) -> dict[str, Any]:
+    """What `kgbuild status` prints: release, tables, rejects, earlier releases, the store."""
+    workspace = Workspace(out)
+    release = workspace.require_current()
+    rejects = release.table("rejects", ["stage", "reason"]).group_by(["stage", "reason"]).aggregate([([], "count_all")])
+    marker = workspace.store / "loaded.json"
+    return {
+        "release": release.release_id,
+        "folder": str(release.path),
+        "version": release.manifest.version,
+        "rows": release.manifest.rows(),
+        "rejects": sorted([row["stage"], row["reason"], row["count_all"]] for row in rejects.to_pylist()),
+        "releases": sorted(path.name for path in workspace.releases.glob("r*")),
+        "store": json.loads(marker.read_text()) if marker.exists() else "nothing loaded here yet",
+    }
+
+
+def load_current(
+    config: Config, out: Path, *, force: bool = False, on_progress: Callable[[str, int, int], None] | None = None
+) -> dict[str, Any]:
+    """Load the current release into the store of `config`; says what was created and deleted there."""
+    from kgbuild.graph import load_release, open_store
+
+    workspace = Workspace(out)
+    release = workspace.require_current()
+    with open_store(config.store, workspace.store) as store:
+        report = load_release(
+            store,
+            release,
+            run_id=_run_id(),
+            release_id=release.release_id,
+            dim=embedding_dim(release),
+            rows_per_transaction=config.store.rows_per_transaction,
+            on_progress=on_progress,
+            force=force,
+        )
+    return report.as_dict()
+
+
+def query_current(config: Config, out: Path, cypher: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows that answer a reading Cypher statement on the store of `config`."""
+    from kgbuild.graph import open_store
+
+    with open_store(config.store, Workspace(out).store) as store:
+        return store.query(cypher, parameters)
+
+
+def embedding_dim(release: Release) -> int:
+    """The length of the release's embeddings."""
+    metadata = release.schema("image_embeddings").metadata or {}
+    return int(metadata.get(b"dim", b"0"))
+
+
+def _run_id() -> str:
+    import time
+
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
+
+
+def show_concept(out: Path, wanted: str) -> dict[str, Any]:
+    """One concept of the current release, by label or id, with its neighbours, pictures and examples.
+
+    Raises:
+        KgbuildError: there is no such concept; the nearest labels are named.
+    """
+    import pyarrow.compute as pc
+
+    release = Workspace(out).require_current()
+    concepts = release.table("concepts")
+    labels = dict(zip(concepts["concept_id"].to_pylist(), concepts["label"].to_pylist(), strict=True))
+    concept_id = _find_concept(labels, wanted)
+    row = concepts.filter(pc.equal(concepts["concept_id"], concept_id)).to_pylist()[0]
+    edges = release.table("is_a_edges")
+    up = edges.filter(pc.equal(edges["hyponym_id"], concept_id)).to_pylist()
+    down = edges.filter(pc.equal(edges["hypernym_id"], concept_id)).to_pylist()
+    sizes = dict(zip(concepts["concept_id"].to_pylist(), concepts["n_products"].to_pylist(), strict=True))
+    broader = [[labels[e["hypernym_id"]], e["rule"], sizes[e["hypernym_id"]]] for e in up]
+    narrower = [[labels[e["hyponym_id"]], e["rule"], sizes[e["hyponym_id"]]] for e in down]
+    return {
+        **row,
+        "broader": sorted(broader, key=lambda item: (-item[2], item[0])),
+        "narrower": sorted(narrower, key=lambda item: (-item[2], item[0])),
+        "prototypes": _prototype_rows(release, concept_id),
+        "examples": _examples(release, concept_id),
+    }
+
+
+def _find_concept(labels: Mapping[str, str], wanted: str) -> str:
+    import difflib
+
+    if wanted in labels:
+        return wanted
+    by_label = {label: concept_id for concept_id, label in labels.items()}
+    words = frozenset(wanted.lower().split())
+    found = by_label.get(wanted.lower()) or next(
+        (by_label[label] for label in sorted(by_label) if frozenset(label.split()) == words), None
+    )
+    if found is None:
+        near = difflib.get_close_matches(wanted.lower(), by_label, n=5, cutoff=0.5)
+        raise KgbuildError(
+            f"no concept {wanted!r} in this release", f"near: {', '.join(near)}" if near else "see kgbuild query"
+        )
+    return found
+
+
+def _prototype_rows(release: Release, concept_id: str) -> list[list[Any]]:
+    import pyarrow.compute as pc
+
+    prototypes = release.table("prototypes")
+    chosen = prototypes.filter(pc.equal(prototypes["concept_id"], concept_id)).to_pylist()
+    images = release.table("images", ["image_id", "uri"])
+    wanted = images.filter(pc.is_in(images["image_id"], value_set=_strings(p["image_id"] for p in chosen)))
+    uris = dict(zip(wanted["image_id"].to_pylist(), wanted["uri"].to_pylist(), strict=True))
+    return [[p["prototype_rank"], p["relevance"], p["redundancy"], uris[p["image_id"]]] for p in chosen]
+
+
+def _examples(release: Release, concept_id: str, *, count: int = 8) -> list[list[str]]:
+    """Surface forms of mentions of exactly this concept, with some of their text around."""
+    import pyarrow.compute as pc
+
+    found = []
+    for mentions in release.batches("mentions", ["text_id", "start", "end", "surface_form", "concept_id"], rows=65_536):
+        found += mentions.filter(pc.equal(mentions["concept_id"], concept_id)).slice(0, count).to_pylist()
+        if len(found) >= count:
+            break
+    wanted = _strings(mention["text_id"] for mention in found)
+    texts: dict[str, str] = {}
+    for rows in release.batches("texts", ["text_id", "text"]):
+        hit = rows.filter(pc.is_in(rows["text_id"], value_set=wanted))
+        texts.update(zip(hit["text_id"].to_pylist(), hit["text"].to_pylist(), strict=True))
+    return [[m["surface_form"], _around(texts[m["text_id"]], m["start"], m["end"])] for m in found[:count]]
+
+
+def _around(text: str, start: int, end: int, *, margin: int = 40) -> str:
+    left, right = max(0, start - margin), min(len(text), end + margin)
+    return ("…" if left else "") + " ".join(text[left:right].split()) + ("…" if right < len(text) else "")
+
+
+def _strings(values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(sorted(set(values)), pa.string())
+
+
+def mine_file(source: Path, output: Path, pipeline: str) -> int:
+    """Maximal concepts of the texts of a JSON Lines file (`id`, `title`, `description`); the number of lines written."""
+    from kgbuild.language import extract_concepts, load_pipeline
+
+    count = 0
+    partial = output.with_name(f".{output.name}.tmp")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            for found in extract_concepts(_read_lines(source), pipeline=load_pipeline(pipeline)):
+                stream.write(json.dumps(found, ensure_ascii=False) + "\n")
+                count += 1
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _read_lines(source: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with source.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield _record(line, f"{source}:{number}")
+    except FileNotFoundError:
+        raise CatalogueError(
+            f"there is no file {source}", 'give JSON Lines with "id", "title", "description"'
+        ) from None
+    except UnicodeDecodeError as error:
+        raise CatalogueError(f"{source} is not UTF-8: {error}", "convert it to UTF-8") from None
+
+
+def _record(line: str, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise CatalogueError(f"{place} is no JSON: {error}", "each line is one JSON object") from None
+    if not isinstance(row, dict) or "id" not in row:
+        raise CatalogueError(f'{place} has no "id"', 'each line is an object with "id", "title", "description"')
+    return {"id": str(row["id"]), "title": row.get("title") or "", "description": row.get("description") or ""}
+
+
+def embed_to_file(
+    kind: str, source: Path, model: str, output: Path, settings: Sequence[str]
+) -> tuple[int, list[tuple[str, str, str]]]:
+    """Embed the rows of a Parquet file; the number of rows written, and the rejected rows as (id, reason, detail)."""
+    from kgbuild.embeddings import embed_file
+
+    if kind not in ("texts", "images"):
+        raise ConfigError(
+            f"kgbuild embed takes texts or images, not {kind!r}", "kgbuild embed images IN.parquet --out OUT.parquet"
+        )
+    encoder = replace(load_config(None, settings).encoder, model=model)
+    return embed_file(kind, source, encoder, output)

@@ -1,0 +1,205 @@
+"""mentions -> concepts, product_concepts: which granularities of the mentioned concepts have support, counted exactly.
+
+Candidates are all that a mention falls under (`kgbuild.subsumption`): any of its modifier units dropped, never split, and units
+generalised ("navy blue" -> "blue") where the catalogue itself says the broader unit of that head often enough. A candidate is kept
+when at least `min_products` distinct products mention it or something below it, unless it says nothing of its own: it has modifiers,
+no mention stops at it, and a kept concept one step finer is mentioned by the very same products.
+
+All of it is a function of the two tables alone; the order of their rows does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgbuild.errors import TableError
+from kgbuild.identity import concept_id
+from kgbuild.language.candidates import (
+    Candidate,
+    Form,
+    Slot,
+    fallen_under,
+    form_of,
+    generalisation_slots,
+    one_step_up,
+)
+from kgbuild.language.counts import Counts, Ints, Ragged, sums
+from kgbuild.language.labels import concept_label, modifier_order
+from kgbuild.tables import TABLES, empty, in_order
+
+__all__ = ["aggregate_concepts", "concept_label", "modifier_order"]
+
+Bools = npt.NDArray[np.bool_]
+
+
+def aggregate_concepts(
+    mentions: pa.Table, texts: pa.Table, *, min_products: int, max_modifiers: int
+) -> tuple[pa.Table, pa.Table]:
+    """The concepts with enough support, and for each product the most specific of them that it mentions.
+
+    Args:
+        mentions: table mentions (each row one maximal concept in one text).
+        texts: at least `text_id` and `product_id` of every text mentioned.
+        min_products: distinct products that a concept needs.
+        max_modifiers: modifiers that a concept has at most.
+
+    Returns:
+        Tables concepts and product_concepts. In the latter a concept is left out where a finer one of the same product stands;
+        its n_mentions are the product's mentions that it subsumes.
+
+    Raises:
+        TableError: a mention's text is not in `texts`.
+    """
+    if not mentions.num_rows:
+        return empty("concepts"), empty("product_concepts")
+    phrases, counts, products = _count_phrases(mentions, texts)
+    heads = phrases["head_noun"].to_pylist()
+    units, unit_lists = _number_units(heads, phrases["modifiers"].to_pylist())
+    said = np.bincount(counts.spread(unit_lists).phrase, minlength=len(units))
+    slots = generalisation_slots(units, (said >= min_products).tolist())
+
+    forms, form_numbers = _forms(heads, unit_lists, slots)
+    counts = counts.renamed(form_numbers)
+    candidates, under = _candidates(forms, max_modifiers)
+    # Cheap and rough first: a product has one mention at least, so what fewer mentions reach cannot have support.
+    form_mentions = sums(counts.phrase, counts.mentions, len(forms))
+    rows, reached = under.expand(np.arange(len(forms)))
+    reach = sums(reached, form_mentions[rows], len(candidates))
+    candidates, under = _keep(candidates, under, reach >= min_products)
+    support = np.bincount(counts.spread(under).phrase, minlength=len(candidates))
+    candidates, under = _keep(candidates, under, support >= min_products)
+    support = support[support >= min_products]
+    alone = _said_alone(candidates, heads, unit_lists)
+    candidates, under = _keep(candidates, under, alone | ~_echoes(candidates, slots, support))
+
+    spread = counts.spread(under)
+    links = _most_specific(candidates, slots, under, counts, spread)
+    concepts = _concept_rows(candidates, units, spread, modifier_order(mentions))
+    return concepts, _link_rows(links, candidates, units, products)
+
+
+def _count_phrases(mentions: pa.Table, texts: pa.Table) -> tuple[pa.Table, Counts, list[str]]:
+    """The distinct maximal concepts, who mentions them, and the product ids by number."""
+    place = pc.index_in(mentions["text_id"], value_set=texts["text_id"].combine_chunks())
+    if place.null_count:
+        orphan = mentions["text_id"].filter(pc.is_null(place))[0]
+        raise TableError(f"{place.null_count} mentions lie in texts that are not there, for example {orphan}")
+    products = texts["product_id"].take(place).combine_chunks().dictionary_encode()
+    concepts = mentions["concept_id"].combine_chunks().dictionary_encode()
+    phrase, product = (column.indices.to_numpy().astype(np.int64) for column in (concepts, products))
+    _, first = np.unique(phrase, return_index=True)
+    phrases = mentions.select(["head_noun", "modifiers"]).take(pa.array(first))
+    counts = Counts.of(phrase, product, np.ones(len(phrase), np.int64), len(products.dictionary))
+    return phrases, counts, products.dictionary.to_pylist()
+
+
+def _number_units(heads: Sequence[str], modifiers: Sequence[Sequence[str]]) -> tuple[list[tuple[str, str]], Ragged]:
+    """The distinct (head, unit), and the numbers of each phrase's units, ascending."""
+    numbers: dict[tuple[str, str], int] = {}
+    lists = Ragged.of(
+        sorted(numbers.setdefault((head, unit), len(numbers)) for unit in set(units))
+        for head, units in zip(heads, modifiers, strict=True)
+    )
+    return list(numbers), lists
+
+
+def _forms(heads: Sequence[str], unit_lists: Ragged, slots: Sequence[Slot]) -> tuple[list[Form], Ints]:
+    """The distinct forms, and the number of each phrase's form."""
+    numbers: dict[Form, int] = {}
+    per_phrase = [
+        numbers.setdefault(form_of(head, units, slots), len(numbers))
+        for head, units in zip(heads, unit_lists, strict=True)
+    ]
+    return list(numbers), np.array(per_phrase, np.int64)
+
+
+def _candidates(forms: Sequence[Form], max_modifiers: int) -> tuple[list[Candidate], Ragged]:
+    """All that the forms fall under, each once, and the numbers of it for each form."""
+    numbers: dict[Candidate, int] = {}
+    under = Ragged.of(
+        [numbers.setdefault((head, some), len(numbers)) for some in fallen_under(slots, max_modifiers)]
+        for head, slots in forms
+    )
+    return list(numbers), under
+
+
+def _keep(candidates: Sequence[Candidate], under: Ragged, wanted: Bools) -> tuple[list[Candidate], Ragged]:
+    return [one for one, stays in zip(candidates, wanted, strict=True) if stays], under.filtered(wanted)
+
+
+def _said_alone(candidates: Sequence[Candidate], heads: Sequence[str], unit_lists: Ragged) -> Bools:
+    """Which candidates are, word for word, the maximal concept of some mention."""
+    maximal = {(head, tuple(units)) for head, units in zip(heads, unit_lists, strict=True)}
+    return np.array([one in maximal for one in candidates], bool)
+
+
+def _echoes(candidates: Sequence[Candidate], slots: Sequence[Slot], support: Ints) -> Bools:
+    """Which candidates have modifiers, and a candidate one step finer with the same products.
+
+    Equal counts are equal sets here, since the broader concept's products include the finer one's. A chain of equal sets ends at a
+    candidate that is no echo, so none is lost without a finer one to speak for it.
+    """
+    numbers = {one: number for number, one in enumerate(candidates)}
+    echoes = np.zeros(len(candidates), bool)
+    for (head, units), number in numbers.items():
+        for above in one_step_up(units, slots):
+            broader = numbers[head, above]
+            echoes[broader] |= bool(above) and support[broader] == support[number]
+    return echoes
+
+
+def _most_specific(
+    candidates: Sequence[Candidate], slots: Sequence[Slot], under: Ragged, counts: Counts, spread: Counts
+) -> Counts:
+    """The rows of `spread` (who falls under what) for which no finer concept of the same product is there."""
+    numbers = {one: number for number, one in enumerate(candidates)}
+    above = []
+    for number, (head, units) in enumerate(candidates):
+        some = fallen_under([slots[unit] for unit in units], len(units))
+        above.append({numbers[head, one] for one in some if (head, one) in numbers} - {number})
+    lowest = Ragged.of(sorted(set(found).difference(*(above[one] for one in found))) for found in under)
+    links = counts.spread(lowest)
+    covered = links.spread(Ragged.of([sorted(some) for some in above]))
+    left = np.setdiff1d(links.keys(), covered.keys(), assume_unique=True)
+    return spread.only(np.isin(spread.keys(), left, assume_unique=True))
+
+
+def _concept_rows(
+    candidates: Sequence[Candidate], units: Sequence[tuple[str, str]], spread: Counts, order: Mapping[str, float]
+) -> pa.Table:
+    n_mentions = sums(spread.phrase, spread.mentions, len(candidates)).tolist()
+    n_products = np.bincount(spread.phrase, minlength=len(candidates)).tolist()
+    rows = []
+    for number, (head, numbers) in enumerate(candidates):
+        modifiers = sorted(units[unit][1] for unit in numbers)
+        label = concept_label(head, modifiers, order=order)
+        rows.append(
+            {
+                "concept_id": concept_id(head, modifiers),
+                "label": label,
+                "head_noun": head,
+                "modifiers": modifiers,
+                "n_mentions": n_mentions[number],
+                "n_products": n_products[number],
+            }
+        )
+    return in_order(pa.Table.from_pylist(rows, schema=TABLES["concepts"].schema), "concepts")
+
+
+def _link_rows(
+    links: Counts, candidates: Sequence[Candidate], units: Sequence[tuple[str, str]], products: Sequence[str]
+) -> pa.Table:
+    ids = pa.array(
+        [concept_id(head, (units[unit][1] for unit in numbers)) for head, numbers in candidates], pa.string()
+    )
+    columns = {
+        "product_id": pa.array(products, pa.string()).take(pa.array(links.product)),
+        "concept_id": ids.take(pa.array(links.phrase)),
+        "n_mentions": pa.array(links.mentions),
+    }
+    return in_order(pa.table(columns), "product_concepts")

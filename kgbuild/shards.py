@@ -123,7 +123,8 @@ def _write_part(path: Path, rows: pa.Table) -> None:
     temporary.replace(path)
 
 
-def _parts(done: Sequence[ShardResult], output: str) -> Iterator[pa.Table]:
+def parts_in_order(done: Sequence[ShardResult], output: str) -> Iterator[pa.Table]:
+    """An output of all shards, piece by piece, in the order of its table's key."""
     if output.startswith("rejects/"):  # few rows, and keyed otherwise than the shards
         yield (
             ordered(pa.concat_tables([pq.read_table(result.task.part(output)) for result in done]), output)

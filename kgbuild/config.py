@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import difflib
 import json
+import math
 import tomllib
 import types
 import typing
@@ -324,7 +325,7 @@ def _value(spec: dataclasses.Field[Any], hint: Any, given: Any, key: str) -> Any
         return tuple(given)
     if hint is float and isinstance(given, int) and not isinstance(given, bool):
         given = float(given)
-    if type(given) is not hint:
+    if type(given) is not hint or (hint is float and not math.isfinite(given)):
         raise ConfigError(
             f"{key} takes a value of type {hint.__name__}, not {given!r}", str(spec.metadata.get("about", ""))
         )
@@ -363,12 +364,22 @@ def _toml_lines(node: Any, prefix: str, notes: Mapping[str, str]) -> Iterator[st
             continue
         key = prefix + spec.name
         if key in notes:
-            yield f"# {notes[key]}"
-        yield f"{spec.name} = {json.dumps(_plain(value), ensure_ascii=False)}  # {_comment(spec)}"
+            yield f"# {_one_line(notes[key])}"
+        yield f"{spec.name} = {_toml_value(value)}  # {_comment(spec)}"
     for name, value in nested:
         doc = (type(value).__doc__ or "").strip().splitlines()[0]
         yield from ("", f"[{prefix}{name}]  # {doc}")
         yield from _toml_lines(value, f"{prefix}{name}.", notes)
+
+
+def _toml_value(value: Any) -> str:
+    # JSON's strings, numbers, booleans and lists are TOML's too, but for the control character that only TOML wants escaped.
+    return json.dumps(_plain(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _one_line(note: str) -> str:
+    """A comment without line ends and control characters, which would end it or spoil the file."""
+    return "".join(c if c.isprintable() else " " for c in note)
 
 
 def _comment(spec: dataclasses.Field[Any]) -> str:

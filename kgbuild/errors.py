@@ -52,3 +52,8 @@ class MissingExtraError(KgbuildError):
             f"the package {package!r} is not installed, and this needs it",
             f'pip install "kgbuild[{extra}]"',
         )
+        self.package = package
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), (self.package, self.extra)  # it comes back from worker processes as it was

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgbuild.errors import TableError
 
@@ -144,13 +145,20 @@ def conform(rows: pa.Table, name: str) -> pa.Table:
         raise TableError(f"table {name} lacks the columns {missing}; it has {rows.column_names}")
     selected = rows.select(schema.names)
     for field in schema:
-        if not field.nullable and selected[field.name].null_count:
-            count = selected[field.name].null_count
+        if count := _forbidden_nulls(selected[field.name], field):
             raise TableError(f"column {name}.{field.name} holds {count} nulls where none are allowed")
     try:
         return selected.cast(schema.with_metadata(rows.schema.metadata))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise TableError(f"rows do not fit table {name}: {error}") from error
+
+
+def _forbidden_nulls(values: pa.ChunkedArray, field: pa.Field) -> int:
+    """Nulls where the schema has none: Arrow's cast lets those inside of lists pass."""
+    count = 0 if field.nullable else values.null_count
+    if pa.types.is_list(field.type) and not field.type.value_field.nullable and pa.types.is_list(values.type):
+        count += pc.list_flatten(values).null_count
+    return int(count)
 
 
 def in_order(rows: pa.Table, name: str) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -15,7 +16,15 @@ import pyarrow.parquet as pq
 from kgbuild.tables import TABLES, in_order
 
 BUDGET_BYTES: Final = 256 << 20
-_RUN_ROW_GROUP: Final = 4_096
+_GROUPS_A_RUN: Final = 256  # the finer, the closer a range of keys comes to the budget, and the less is read twice
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A sorted file; `starts` are the first keys of its row groups."""
+
+    path: Path
+    starts: list[str]
 
 
 class SortedTable:
@@ -31,7 +40,8 @@ class SortedTable:
         self._budget = budget_bytes
         self._held: list[pa.Table] = []
         self._held_bytes = 0
-        self._runs: list[Path] = []
+        self._spilled_bytes = 0
+        self._runs: list[_Run] = []
 
     def __enter__(self) -> SortedTable:
         return self
@@ -75,30 +85,27 @@ class SortedTable:
         if not self._held:
             return
         self._scratch.mkdir(parents=True, exist_ok=True)
-        run = self._scratch / f"run-{len(self._runs):05d}.parquet"
-        pq.write_table(self._sorted_held(), run, row_group_size=_RUN_ROW_GROUP, compression="lz4")
-        self._runs.append(run)
+        path = self._scratch / f"run-{len(self._runs):05d}.parquet"
+        rows = self._sorted_held()
+        group_rows = -(-rows.num_rows // _GROUPS_A_RUN)
+        starts = rows[self._column].take(pa.array(range(0, rows.num_rows, group_rows))).to_pylist()
+        pq.write_table(rows, path, row_group_size=group_rows, compression="lz4", write_statistics=False)
+        self._runs.append(_Run(path, starts))
+        self._spilled_bytes += rows.nbytes
 
     def _bounds(self) -> list[str]:
         """Keys that cut all runs into ranges of about the budget each."""
-        total = sum(pq.read_metadata(run).row_group(g).total_byte_size for run in self._runs for g in _groups(run))
-        n_ranges = max(1, -(-total // self._budget))
-        starts = sorted(
-            pq.read_metadata(run).row_group(g).column(0).statistics.min for run in self._runs for g in _groups(run)
-        )
+        n_ranges = max(1, -(-self._spilled_bytes // self._budget))
+        starts = sorted(start for run in self._runs for start in run.starts)
         return sorted({starts[len(starts) * i // n_ranges] for i in range(1, n_ranges)})
 
 
-def _groups(run: Path) -> range:
-    return range(pq.read_metadata(run).num_row_groups)
-
-
-def _between(run: Path, column: str, low: str | None, high: str | None) -> Iterator[pa.Table]:
+def _between(run: _Run, column: str, low: str | None, high: str | None) -> Iterator[pa.Table]:
     """The rows of a run with low <= key < high."""
-    with pq.ParquetFile(run) as parquet:
-        for group in range(parquet.metadata.num_row_groups):
-            stats = parquet.metadata.row_group(group).column(0).statistics
-            if (high is not None and stats.min >= high) or (low is not None and stats.max < low):
+    with pq.ParquetFile(run.path) as parquet:
+        for group, start in enumerate(run.starts):
+            ends_before = low is not None and group + 1 < len(run.starts) and run.starts[group + 1] < low
+            if ends_before or (high is not None and start >= high):
                 continue
             rows = parquet.read_row_group(group)
             if low is not None:

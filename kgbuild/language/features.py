@@ -1,0 +1,251 @@
+"""What the concept model looks at: features of an atom, and of a pair of atoms, as short strings.
+
+The parse gives tags and arcs, the lexicon gives word classes, the text gives order, casing and what stands between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kgbuild.language.atoms import Atoms
+from kgbuild.language.lexicon import Lexicon
+
+_EDGE = "<>"
+_FUNCTION = frozenset(
+    {"IN", "CC", "DT", "TO", ",", ":", ".", "RP", "WDT", "PRP", "PRP$", "MD", "HYPH", "WRB", "WP", "POS"}
+)
+
+
+@dataclass
+class Context:
+    """An atom list with what many features share, computed once a text."""
+
+    atoms: Atoms
+    is_title: bool
+    classes: list[tuple[str, ...] | list[str]]
+    caps: list[str]
+    last_cap: list[str]
+    last_verb: list[str]
+    last_prep: list[str]
+
+
+def context_of(atoms: Atoms, lexicon: Lexicon, *, is_title: bool) -> Context:
+    """Look up word classes and run once over the text for the last capital, verb and preposition before each atom."""
+    classes = [lexicon.of(word, lemma) for word, lemma in zip(atoms.word, atoms.lemma, strict=True)]
+    caps, last_cap, last_verb, last_prep = [], [], [], []
+    cap = verb = prep = _EDGE
+    for place, raw in enumerate(atoms.raw):
+        first = raw[:1]
+        shape = "X" if raw.isupper() and len(raw) > 1 else "C" if first.isupper() else "d" if first.isdigit() else "l"
+        caps.append(shape)
+        if shape in "CX":
+            cap = atoms.word[place]
+        last_cap.append(cap)
+        last_verb.append(verb)
+        last_prep.append(prep)
+        tag = atoms.tag[place]
+        if tag.startswith("VB"):
+            verb = atoms.word[place]
+            prep = "V"
+        elif tag in ("IN", "TO"):
+            prep = atoms.word[place]
+        elif tag in (",", "CC"):
+            prep = prep if prep.endswith(",") else prep + ","
+        elif tag in (".", ":"):
+            prep = _EDGE
+    return Context(atoms, is_title, classes, caps, last_cap, last_verb, last_prep)
+
+
+def atom_features(context: Context, place: int) -> list[str]:
+    """Features of one atom for "heads a concept" and "is part of a modifier"."""
+    a, c = context.atoms, context.classes
+    n = len(a)
+    title = "T" if context.is_title else "D"
+    lemma, tag = a.lemma[place], a.tag[place]
+    fine, middle, coarse, brand, spread, end = c[place]
+    out = ["b", title, f"w{lemma}", f"W{title}{lemma}", f"t{tag}", f"d{a.dep[place]}", f"td{tag}{a.dep[place]}"]
+    out += [f"1{fine}", f"2{middle}", f"3{coarse}{title}", f"B{title}{brand}{spread}", f"E{title}{end}{brand}"]
+    shape = context.caps[place]
+    out += [f"s{title}{shape}", f"sw{shape}{lemma}", f"x{a.word[place][-3:]}", f"x2{a.word[place][-2:]}{tag}"]
+    out += [f"#{title}{min(place, 6)}", f"%{title}{min(n - 1 - place, 4)}"]
+    for offset in (-3, -2, -1, 1, 2, 3):
+        other = place + offset
+        if 0 <= other < n:
+            word, cls = a.lemma[other], c[other]
+            out += [f"{offset}w{word}", f"{offset}2{cls[1]}", f"{offset}t{a.tag[other]}"]
+            if abs(offset) == 1:
+                out += [f"{offset}ww{word}|{lemma}", f"{offset}c{cls[1]}|{lemma}", f"{offset}cc{cls[1]}|{middle}"]
+                out += [
+                    f"{offset}t{tag}{a.tag[other]}{a.dep[other]}",
+                    f"{offset}1{cls[0]}",
+                    f"{offset}s{title}{context.caps[other]}{shape}",
+                ]
+                out += [f"{offset}c3{title}{cls[2]}|{coarse}"]
+        else:
+            out.append(f"{offset}{_EDGE}{title}")
+            if abs(offset) == 1:
+                out.append(f"{offset}c3{title}|{coarse}")
+    before = a.lemma[place - 1] if place else _EDGE
+    after = a.lemma[place + 1] if place + 1 < n else _EDGE
+    out += [
+        f"ba{before}|{after}",
+        f"tt{a.tag[place - 1] if place else _EDGE}{tag}{a.tag[place + 1] if place + 1 < n else _EDGE}",
+    ]
+    out += [f"v{context.last_verb[place]}", f"p{context.last_prep[place]}", f"pc{context.last_prep[place]}{coarse}"]
+    out += [f"vp{context.last_verb[place]}{context.last_prep[place]}", f"C{context.last_cap[place]}"]
+    parent = a.head[place]
+    out += [f"g{a.lemma[parent]}|{a.dep[place]}", f"gt{a.tag[parent]}{a.dep[place]}", f"g2{c[parent][1]}{a.dep[place]}"]
+    return out
+
+
+@dataclass
+class Roles:
+    """Per atom: probability of heading a listed concept, of being a whole (listed or with parts), of being a part."""
+
+    listed: list[float]
+    whole: list[float]
+    part: list[float]
+
+
+def _level(p: float) -> str:
+    return "0" if p < 0.02 else "1" if p < 0.1 else "2" if p < 0.3 else "3" if p < 0.7 else "4" if p < 0.9 else "5"
+
+
+def between(context: Context, roles: Roles, first: int, last: int) -> list[str]:
+    """What stands strictly between two atoms: W a whole, m a modifier, function words as they are, verbs, o the rest."""
+    a = context.atoms
+    signs: list[str] = []
+    for place in range(first + 1, last):
+        tag = a.tag[place]
+        if roles.whole[place] > 0.4:
+            sign = "W"
+        elif roles.part[place] > 0.4:
+            sign = "m"
+        elif tag in _FUNCTION or not a.word[place].isalpha():
+            sign = a.word[place] if a.word[place].isalpha() else "%" if a.word[place].isdigit() else a.word[place][:1]
+        elif tag.startswith("VB"):
+            sign = "v:" + a.word[place]
+        else:
+            sign = "o"
+        if sign == "m" and signs and signs[-1] == "m":
+            continue
+        signs.append(sign)
+    return signs
+
+
+def pair_features(context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]]) -> list[str]:
+    """Features of "atom `part` modifies atom `whole`"; `linked` holds the links decided so far."""
+    a, c = context.atoms, context.classes
+    title = "T" if context.is_title else "D"
+    low, high = (part, whole) if part < whole else (whole, part)
+    side = "<" if part < whole else ">"
+    gap = high - low
+    distance = f"{side}{gap if gap < 6 else 6 if gap < 9 else 9 if gap < 14 else 14 if gap < 25 else 25}"
+    signs = between(context, roles, low, high)
+    wholes = signs.count("W")
+    route = " ".join(signs) if len(signs) < 9 else " ".join(signs[:3]) + ".." + " ".join(signs[-4:])
+    short = " ".join(s for s in signs if s not in ("m", "o"))
+    pl, wl, pt, wt = a.lemma[part], a.lemma[whole], a.tag[part], a.tag[whole]
+    p1, p2, p3 = c[part][:3]
+    w1, w2, w3 = c[whole][:3]
+    prep = context.last_prep[part]
+    at = f"{side}{title}"
+    out = [at, f"d{title}{distance}", f"n{side}{min(wholes, 4)}", f"dn{distance}{min(wholes, 3)}"]
+    out += [
+        f"pw{side}{pl}|{wl}",
+        f"p{at}{pl}",
+        f"w{at}{wl}",
+        f"p2w{side}{p2}|{wl}",
+        f"pw2{side}{pl}|{w2}",
+        f"22{side}{p2}|{w2}",
+        f"33{at}{p3}|{w3}",
+    ]
+    out += [f"pd{distance}{pl}", f"wd{distance}{wl}", f"tt{distance}{pt}{wt}", f"11{side}{p1}|{w1}"]
+    out += [
+        f"r{side}{route}",
+        f"rs{side}{short}",
+        f"rp{side}{short}|{pl}",
+        f"rw{side}{short}|{wl}",
+        f"r2{side}{route}|{p2}",
+        f"rw2{side}{route}|{w2}",
+    ]
+    out += [
+        f"r33{side}{short}|{p3}|{w3}",
+        f"q{side}{prep}",
+        f"qp{side}{prep}|{pl}",
+        f"qw{side}{prep}|{wl}",
+        f"qn{side}{prep}{min(wholes, 2)}{title}",
+    ]
+    out += [f"v{side}{any(s.startswith('v:') for s in signs)}", f"k{side}{',' in signs}{'and' in signs}"]
+    caps = sum(context.caps[i] in "CX" for i in range(low + 1, high + 1))
+    out.append(f"cap{at}{min(caps, 3)}")
+    listed, is_part = _level(roles.listed[part]), _level(roles.part[part])
+    out += [
+        f"R{side}{listed}{is_part}{_level(roles.whole[whole])}",
+        f"Rn{side}{listed}{is_part}{min(wholes, 2)}{prep}",
+        f"Rd{distance}{listed}{is_part}",
+    ]
+    after_part = a.word[part + 1] if part + 1 < len(a) else _EDGE
+    after_whole = a.word[whole + 1] if whole + 1 < len(a) else _EDGE
+    before_part = a.word[part - 1] if part else _EDGE
+    before_whole = a.word[whole - 1] if whole else _EDGE
+    out += [
+        f"ap{side}{after_part}",
+        f"bp{side}{before_part}",
+        f"aw{side}{after_whole}",
+        f"bw{side}{before_whole}",
+        f"aa{side}{after_part}|{after_whole}",
+    ]
+    out += [f"bpp{side}{before_part}|{pl}", f"awq{side}{after_whole}|{prep}"]
+    out += _arc_features(a, part, whole, side)
+    out += _history(context, roles, part, whole, linked, side, short)
+    return out
+
+
+def _arc_features(a: Atoms, part: int, whole: int, side: str) -> list[str]:
+    if a.head[part] == whole:
+        return [f"A{side}{a.dep[part]}", f"At{a.dep[part]}{a.tag[part]}"]
+    if a.head[whole] == part:
+        return [f"Ar{side}{a.dep[whole]}"]
+    path, place = a.dep[part], a.head[part]
+    for _ in range(3):
+        path += "/" + a.dep[place]
+        if a.head[place] == whole:
+            return [f"A{side}{path}", f"Aup{side}"]
+        if a.head[place] == place:
+            break
+        place = a.head[place]
+    if a.head[part] == a.head[whole]:
+        return [f"As{side}{a.dep[part]}{a.dep[whole]}"]
+    return [f"A-{side}{a.dep[part]}", f"A-w{side}{a.dep[whole]}"]
+
+
+def _history(
+    context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]], side: str, short: str
+) -> list[str]:
+    """What the nodes between already do: to the same whole, to another, to nothing."""
+    a = context.atoms
+    if part < whole:  # the nearest candidate to the right of the part
+        for place in range(part + 1, whole):
+            if roles.part[place] > 0.3 or roles.whole[place] > 0.3:
+                state = "=" if (place, whole) in linked else "-"
+                mine = "i" if (part, place) in linked else "n"
+                return [
+                    f"h<{state}{mine}",
+                    f"h<{state}{mine}{short}",
+                    f"h<{state}{mine}{a.lemma[part]}",
+                    f"h<{state}{mine}{a.tag[part]}{a.tag[place]}",
+                ]
+        return ["h<"]
+    for place in range(part - 1, whole, -1):  # the nearest whole before the part, other than its own modifiers
+        if roles.whole[place] > 0.4 and (place, part) not in linked:
+            state = "=" if (place, whole) in linked else "-"
+            gap = ",".join(a.word[i] for i in range(place + 1, part) if a.tag[i] in _FUNCTION)
+            other = "o" if any((part, p) in linked for p in (place,)) else "n"
+            return [
+                f"h>{state}{other}",
+                f"h>{state}{other}{gap}",
+                f"h>{state}{context.last_prep[part]}",
+                f"h>{state}{other}{a.lemma[part]}",
+            ]
+    return ["h>", f"h>{context.last_prep[part]}"]

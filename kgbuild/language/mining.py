@@ -1,0 +1,121 @@
+"""Texts -> mentions, and product records -> maximal concepts as the gold writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from spacy.language import Language
+
+from kgbuild.identity import concept_id
+from kgbuild.language.decode import Found, without_repeats
+from kgbuild.language.phrases import Passage, find_concepts
+from kgbuild.language.pipeline import reader_of
+from kgbuild.tables import TABLES, in_order, reject_rows
+
+_ZONE = 1024  # texts between two clearings of spaCy's string store
+_LONGEST = 100_000  # characters; the parser's memory grows with one text's length
+
+
+def mine_mentions(
+    texts: pa.Table, products: pa.Table, *, pipeline: Language, batch_size: int = 128
+) -> tuple[pa.Table, pa.Table]:
+    """Every occurrence of a maximal concept in the texts: (mentions, rejects).
+
+    A map over texts: what comes out of one depends only on that text and on its product's brand (a title that begins with the
+    brand has no concept in it). Fields `boilerplate:*` are passed over. A null text, or one too long to parse, is a reject.
+    """
+    brands = dict(zip(products["product_id"].to_pylist(), products["brand"].to_pylist(), strict=True))
+    usable, rejects = _usable(texts)
+    rows: list[dict[str, Any]] = []
+    reader = reader_of(pipeline)
+    source = iter(usable)
+    while zone := list(islice(source, _ZONE)):
+        passages = [_passage(row, brands.get(row["product_id"])) for row in zone]
+        for row, found in zip(zone, find_concepts(passages, pipeline, reader, batch_size=batch_size), strict=True):
+            rows += _mention_rows(row, found)
+    table = pa.Table.from_pylist(rows, schema=TABLES["mentions"].schema)
+    return in_order(table, "mentions"), reject_rows("mentions", rejects)
+
+
+def _usable(texts: pa.Table) -> tuple[list[dict[str, Any]], list[tuple[str, str, str]]]:
+    usable, rejects = [], []
+    for row in texts.select(["text_id", "product_id", "field", "text"]).to_pylist():
+        text, field = row["text"], row["field"] or ""
+        if field.startswith("boilerplate:"):
+            continue
+        if text is None:
+            rejects.append((str(row["text_id"]), "null_text", f"product {row['product_id']}, field {field}"))
+        elif len(text) > _LONGEST:
+            rejects.append(
+                (str(row["text_id"]), "text_too_long", f"{len(text)} characters, at most {_LONGEST} are parsed")
+            )
+        else:
+            usable.append(row)
+    return usable, rejects
+
+
+def _passage(row: Mapping[str, Any], brand: str | None) -> Passage:
+    is_title = row["field"] == "title"
+    text = row["text"]
+    skip = len(brand) if is_title and brand and text.lower().startswith(brand.lower()) else 0
+    return Passage(text, is_title, skip)
+
+
+def _mention_rows(row: Mapping[str, Any], found: Iterable[Found]) -> Iterator[dict[str, Any]]:
+    seen = set()
+    for concept in found:
+        name = concept_id(concept.head, concept.modifiers)
+        key = (concept.start, concept.end, name)
+        if key in seen:
+            continue
+        seen.add(key)
+        yield {
+            "text_id": row["text_id"],
+            "start": concept.start,
+            "end": concept.end,
+            "surface_form": row["text"][concept.start : concept.end],
+            "concept_id": name,
+            "head_noun": concept.head,
+            "modifiers": sorted(set(concept.modifiers)),
+        }
+
+
+def extract_concepts(
+    records: Iterable[Mapping[str, Any]], *, pipeline: Language, batch_size: int = 128
+) -> Iterator[dict[str, Any]]:
+    """The maximal concepts of each product, title before description, in the format of the gold.
+
+    Args:
+        records: objects with "id", "title" and "description"; the latter two may be null or absent.
+        pipeline: from `load_pipeline`.
+        batch_size: texts a batch of `nlp.pipe`.
+
+    Yields:
+        {"id", "concepts": [{"surface", "head", "modifiers"}]} in the order of the records. A concept that says nothing more
+        than an earlier one is left out.
+    """
+    reader = reader_of(pipeline)
+    source = iter(records)
+    while zone := list(islice(source, _ZONE // 2)):
+        passages = []
+        for record in zone:
+            passages.append(Passage((record.get("title") or "")[:_LONGEST], is_title=True))
+            passages.append(Passage((record.get("description") or "")[:_LONGEST], is_title=False))
+        found = iter(find_concepts(passages, pipeline, reader, batch_size=batch_size))
+        for place, record in enumerate(zone):
+            surfaces: dict[int, str] = {}
+            both: list[Found] = []
+            for passage in passages[2 * place : 2 * place + 2]:
+                concepts = next(found)
+                both += concepts
+                surfaces |= {id(c): passage.text[c.start : c.end] for c in concepts}
+            yield {
+                "id": record["id"],
+                "concepts": [
+                    {"surface": surfaces[id(c)], "head": c.head, "modifiers": list(c.modifiers)}
+                    for c in without_repeats(both)
+                ],
+            }

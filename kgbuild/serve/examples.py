@@ -136,13 +136,17 @@ def _one_line(text: str) -> str:
 
 
 def _varied(candidates: list[Example], count: int) -> list[Example]:
-    """Passages of different products first, with one bare title among them, then the others in their order."""
+    """Passages that differ: of different products with one bare title among them, then other products, then what is left."""
     chosen: list[Example] = []
-    for strict in (True, False):
+    for products_differ, titles_differ in ((True, True), (True, False), (False, False)):
         for one in candidates:
-            seen = any(one.passage == other.passage for other in chosen)
-            alike = any(one.product_id == other.product_id or one.field == other.field == "title" for other in chosen)
-            if len(chosen) < count and not seen and not (strict and alike):
+            clash = any(
+                one.passage == other.passage
+                or (products_differ and one.product_id == other.product_id)
+                or (titles_differ and one.field == other.field == "title")
+                for other in chosen
+            )
+            if len(chosen) < count and not clash:
                 chosen.append(one)
     return chosen
 

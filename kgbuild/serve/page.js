@@ -218,7 +218,7 @@
     for (let place = 0; place < size; place++) {
       const label = kg.label[place].toLowerCase();
       if (label === whole) grades[0].push(place);
-      else if (label.startsWith(whole)) grades[1].push(place);
+      else if (wanted.every((part) => words[place].includes(part))) grades[1].push(place);
       else if (wanted.every((part) => words[place].some((word) => word.startsWith(part)))) grades[2].push(place);
       else if (wanted.every((part) => label.includes(part))) grades[3].push(place);
     }

@@ -74,7 +74,8 @@ def contact_sheet(
         if own is not None and len(own) < per_concept and row["image_id"] in sha_of:
             own.append((sha_of[row["image_id"]], row["relevance"]))
     found = pictures(sorted({sha for own in chosen.values() for sha, _ in own}))
-    width, height = 220 + per_concept * (cell[0] + 8), max(1, len(concept_ids)) * (cell[1] + 28)
+    columns = max([1, *(len(own) for own in chosen.values())])
+    width, height = 220 + columns * (cell[0] + 8), max(1, len(concept_ids)) * (cell[1] + 28)
     sheet = Image.new("RGB", (width, height), "white")
     for number, concept_id in enumerate(concept_ids):
         label, products = rows[concept_id]["label"], rows[concept_id]["n_products"]

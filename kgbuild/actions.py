@@ -243,3 +243,94 @@ def embed_to_file(
         )
     encoder = replace(load_config(None, settings).encoder, model=model)
     return embed_file(kind, source, encoder, output)
+
+
+def picture_reader(release: Release) -> Callable[[Sequence[str]], dict[str, bytes]]:
+    """A function that gives the bytes of pictures of a release by their sha256."""
+    from kgbuild.stages import rows_with
+
+    def read(hashes: Sequence[str]) -> dict[str, bytes]:
+        rows = rows_with(release, "pictures", "sha256", _strings(hashes))
+        return dict(zip(rows["sha256"].to_pylist(), rows["image"].to_pylist(), strict=True))
+
+    return read
+
+
+def write_current_page(out: Path, output: Path) -> dict[str, Any]:
+    """Write the HTML page of the current release; what is on it."""
+    from dataclasses import asdict
+
+    from kgbuild.serve import write_page
+
+    release = Workspace(out).require_current()
+    report = write_page(
+        output,
+        concepts=release.table("concepts"),
+        is_a_edges=release.table("is_a_edges"),
+        prototypes=release.table("prototypes"),
+        images=release.table("images", ["image_id", "product_id", "sha256"]),
+        products=release.batches("products"),
+        texts=release.batches("texts"),
+        mentions=release.batches("mentions"),
+        pictures=picture_reader(release),
+        release_id=release.release_id,
+    )
+    return asdict(report)
+
+
+def evaluate_current(
+    config: Config, out: Path, protocols: Sequence[str], *, split: str = "", run_id: str = ""
+) -> list[dict[str, Any]]:
+    """Measure retrieval of the configured encoder on the current release; rows of the table `metrics`.
+
+    Image embeddings of the release are used when this encoder made them, else the pictures are embedded here.
+    """
+    import pyarrow as pa
+
+    from kgbuild.clip import load_clip
+    from kgbuild.embeddings import embed_texts
+    from kgbuild.retrieval import ProtocolSettings, evaluate, texts_to_embed
+    from kgbuild.vectors import embedding_rows
+
+    release = Workspace(out).require_current()
+    products, images = release.table("products"), release.table("images")
+    texts = release.table("texts")
+    encoder = load_clip(config.encoder)
+    image_embeddings = _image_embeddings(release, config, encoder)
+    settings = ProtocolSettings(query_split=split or None)
+    found = []
+    for protocol in protocols:
+        wanted = texts_to_embed(products, texts, protocol=protocol, settings=settings)
+        matrix = embed_texts(wanted["text"].to_pylist(), encoder=encoder, batch_size=config.encoder.batch_size)
+        text_embeddings = embedding_rows(wanted["id"].combine_chunks(), matrix)
+        found.append(
+            evaluate(
+                products,
+                texts,
+                images,
+                text_embeddings,
+                image_embeddings,
+                protocol=protocol,
+                run_id=run_id or f"{release.release_id}:{config.encoder.model}",
+                seed=config.seed,
+                settings=settings,
+            )
+        )
+    rows: list[dict[str, Any]] = pa.concat_tables(found).to_pylist()
+    return rows
+
+
+def _image_embeddings(release: Release, config: Config, encoder: Any) -> pa.Table:
+    import pyarrow as pa
+
+    from kgbuild.embeddings import embed_images
+    from kgbuild.stages import rows_between
+
+    made_by = (release.schema("image_embeddings").metadata or {}).get(b"fingerprint", b"").decode()
+    if made_by == encoder.fingerprint:
+        return release.table("image_embeddings")
+    parts = []
+    for shard in release.batches("images", rows=2_048):
+        pictures = rows_between(release, "pictures", "sha256", shard["sha256"])
+        parts.append(embed_images(shard, pictures, encoder=encoder, batch_size=config.encoder.batch_size)[0])
+    return pa.concat_tables(parts)

@@ -273,7 +273,11 @@ def page(
     from kgbuild import console
     from kgbuild.actions import write_current_page
 
-    console.result(write_current_page(out, output))
+    report = write_current_page(out, output)
+    console.result(
+        f"{report['path']}  ({report['n_bytes'] / 1e6:.1f} MB: {report['n_concepts']:,} concepts, "
+        f"{report['n_concepts_with_pictures']:,} with pictures)"
+    )
 
 
 @app.command()

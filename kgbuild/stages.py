@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
     from kgbuild.clip import ClipEncoder
+    from kgbuild.embeddings import EmbeddingCache
 
 Tables = Mapping[str, pa.Table]
 
@@ -90,18 +91,22 @@ def _embed_images(shard: pa.Table, tables: TableFolder, config: Config) -> Table
     # Images lie in the order of their pictures' hashes (see identity.image_id): one range of pictures serves the shard.
     pictures = rows_between(tables, "pictures", "sha256", shard["sha256"])
     encoder = _encoder(config.encoder)
-    embeddings, rejects = embed_images(shard, pictures, encoder=encoder, batch_size=config.encoder.batch_size)
+    embeddings, rejects = embed_images(
+        shard, pictures, encoder=encoder, batch_size=config.encoder.batch_size, cache=_cache(tables, encoder, "images")
+    )
     return {"image_embeddings": embeddings, "rejects/image_embeddings": rejects}
 
 
 def _embed_concepts(tables: TableFolder, config: Config) -> Tables:
     from kgbuild.embeddings import embed_concepts
 
+    encoder = _encoder(config.encoder)
     embeddings = embed_concepts(
         tables.table("concepts"),
-        encoder=_encoder(config.encoder),
+        encoder=encoder,
         prompts=config.encoder.prompts,
         batch_size=config.encoder.batch_size,
+        cache=_cache(tables, encoder, "texts"),
     )
     return {"concept_embeddings": embeddings}
 
@@ -274,6 +279,13 @@ def _encoder(config: EncoderConfig) -> ClipEncoder:
     from kgbuild.clip import load_clip
 
     return load_clip(config)
+
+
+def _cache(tables: TableFolder, encoder: ClipEncoder, kind: str) -> EmbeddingCache:
+    from kgbuild.embeddings import EmbeddingCache
+
+    folder = tables.path.parent / "cache" / "embeddings"
+    return EmbeddingCache(folder, fingerprint=encoder.fingerprint, kind=kind, dim=encoder.dim)
 
 
 def rows_with(tables: TableFolder, name: str, column: str, values: Any) -> pa.Table:

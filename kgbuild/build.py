@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from kgbuild import __version__
@@ -25,6 +27,7 @@ from kgbuild.release import (
     TableFolder,
     TableInfo,
     Workspace,
+    clear_record,
     link_output,
     read_record,
     write_record,
@@ -66,19 +69,30 @@ class PlannedStage:
     reason: str
 
 
-def build(config: Config, out: Path, *, progress: Progress | None = None) -> BuildReport:
+Around = Callable[[str, Callable[[], None]], None]
+"""Carries out a stage, given its name and what it does: the CLI just calls it, a flow makes a task of it."""
+
+
+def plainly(name: str, step: Callable[[], None]) -> None:  # noqa: ARG001 - the plainest `Around`
+    """Carry out a stage by calling it."""
+    step()
+
+
+def build(config: Config, out: Path, *, progress: Progress | None = None, around: Around = plainly) -> BuildReport:
     """Build a release from the catalogue of `config` and make it the current one of `out`."""
-    return _run(config, Workspace(out), Source(_require_catalogue(config)), progress or Silent())
+    return _run(config, Workspace(out), Source(_require_catalogue(config)), progress or Silent(), around=around)
 
 
-def expand(config: Config, new_products: Path, out: Path, *, progress: Progress | None = None) -> BuildReport:
+def expand(
+    config: Config, new_products: Path, out: Path, *, progress: Progress | None = None, around: Around = plainly
+) -> BuildReport:
     """Add new products to the current release of `out`; those whose id is there already replace the older ones.
 
     Gives the same tables as a build of both catalogues at once (METHOD section 2).
     """
     workspace = Workspace(out)
     catalogue = replace(config.catalogue, path=str(new_products), format="auto")
-    return _run(config, workspace, Source(catalogue, workspace.require_current()), progress or Silent())
+    return _run(config, workspace, Source(catalogue, workspace.require_current()), progress or Silent(), around=around)
 
 
 def run_stage(
@@ -133,15 +147,21 @@ def _require_catalogue(config: Config) -> CatalogueConfig:
 
 
 def _run(
-    config: Config, workspace: Workspace, source: Source, progress: Progress, *, force: str | None = None
+    config: Config,
+    workspace: Workspace,
+    source: Source,
+    progress: Progress,
+    *,
+    force: str | None = None,
+    around: Around = plainly,
 ) -> BuildReport:
     began = time.monotonic()
     with workspace.lock(), _full_disk_explained(workspace.out):
         workspace.next.mkdir(parents=True, exist_ok=True)
         run = _Run(config, workspace, workspace.current(), progress, force)
-        run.ingest(source)
+        around(INGEST, partial(run.ingest, source))
         for stage in PIPELINE:
-            run.stage(stage)
+            around(stage.name, partial(run.stage, stage))
         # A first build keeps its own record of how it was made; an expansion keeps the base's catalogue settings.
         release, changed = workspace.publish(config_to_dict(config), __version__, run.records)
         pruned = workspace.prune(config.run.keep_releases) if changed else []
@@ -175,6 +195,7 @@ class _Run:
         if self._reuse(INGEST, print_):
             return
         began = time.monotonic()
+        clear_record(self.workspace.next, INGEST)
         self.progress.start(INGEST, None, "products")
         outputs = ingest_tables(self.config, source, self.workspace.next, self.progress)
         self._done(INGEST, StageRecord(print_, print_, outputs), "built", began)
@@ -186,6 +207,7 @@ class _Run:
         if self._reuse(stage.name, print_):
             return
         began = time.monotonic()
+        clear_record(self.workspace.next, stage.name)
         outputs, how = self._map(stage, row_print) if stage.shard_by else (self._global(stage), "built")
         self._done(stage.name, StageRecord(print_, row_print, outputs), how, began)
 
@@ -208,6 +230,7 @@ class _Run:
         return False
 
     def _take_over(self, name: str, record: StageRecord, origin: Release) -> None:
+        clear_record(self.workspace.next, name)
         for output in record.outputs:
             link_output(origin, self.workspace.next, output)
         write_record(self.workspace.next, name, record)

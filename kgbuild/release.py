@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -198,8 +199,14 @@ class Workspace:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """One writer at a time. Raises ReleaseError when another process holds the folder."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        with (self.out / ".lock").open("a+") as handle:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            handle = (self.out / ".lock").open("a+")
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise ReleaseError(
+                f"{self.out} cannot be written to: {error.strerror}", "name another folder: --out DIR"
+            ) from None
+        with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -221,22 +228,24 @@ class Workspace:
         release_id = (
             "r" + fingerprint([shas, {key: config[key] for key in sorted(config) if key not in _NOT_CONTENT}])[:12]
         )
-        target = self.releases / release_id
+        manifest = Manifest(release_id, version, config, stages)
         before = self.current()
         if before is not None and before.release_id == release_id:
+            if before.manifest != manifest:  # made otherwise this time: remembered, or each build would make it again
+                _write_manifest(before.path, manifest)
             shutil.rmtree(self.next)
-            return before, False
-        manifest = Manifest(release_id, version, config, stages)
-        keep = {output.partition("/")[0] + ".parquet" for record in stages.values() for output in record.outputs}
-        for entry in list(self.next.iterdir()):
-            if entry.name not in keep:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        _write_text(self.next / MANIFEST, json.dumps(_manifest_to_plain(manifest), indent=1, sort_keys=True) + "\n")
+            return Release(before.path), False
+        _write_manifest(self.next, manifest)
         self.releases.mkdir(exist_ok=True)
-        if target.exists():
-            shutil.rmtree(target)  # published before and now again: the content is the same by its id
+        target, aside = self.releases / release_id, self.releases / f".old-{release_id}"
+        if target.exists():  # published before and now again: the content is the same by its id
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
         self.next.rename(target)
         self.point_to(release_id)
+        for leftover in self.releases.glob(".old-*"):
+            shutil.rmtree(leftover)
+        _remove_all_but_tables(target, stages)  # last, so that a kill before it loses no record of what is whole
         return Release(target), True
 
     def point_to(self, release_id: str) -> None:
@@ -254,15 +263,19 @@ class Workspace:
 
     def prune(self, keep: int) -> list[str]:
         """Remove all but the `keep` releases published last; their ids are returned."""
-        history = self.out / "history.jsonl"
-        order = (
-            [json.loads(line)["release_id"] for line in history.read_text().splitlines()] if history.exists() else []
-        )
-        newest = list(dict.fromkeys(reversed(order)))[:keep]
+        current = self.current()
+        known = ([current.release_id] if current else []) + list(reversed(self._published()))
+        newest = list(dict.fromkeys(known))[:keep]
         old = sorted(path.name for path in self.releases.glob("r*") if path.name not in newest)
         for release_id in old:
             shutil.rmtree(self.releases / release_id)
         return old
+
+    def _published(self) -> list[str]:
+        """Ids in the order of publishing; a line that a full disk or a kill cut off is passed over."""
+        history = self.out / "history.jsonl"
+        text = history.read_text("utf-8", errors="replace") if history.exists() else ""
+        return re.findall(r'"release_id": "(r[0-9a-f]{12})"', text)
 
 
 # Settings that say where and how a build runs, not what it makes.
@@ -284,14 +297,30 @@ def read_manifest(path: Path) -> Manifest:
         return Manifest(plain["release_id"], plain["version"], plain["config"], stages)
     except FileNotFoundError:
         raise ReleaseError(f"{path} is no release: it has no {MANIFEST}", "give a folder under OUT/releases") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(
-            f"{path / MANIFEST} is damaged: {error}", "build again, or point to another release"
+            f"{path / MANIFEST} is damaged: {error!r}",
+            "go back to another release: kgbuild use ID; or remove OUT/current and build again",
         ) from error
 
 
-def _manifest_to_plain(manifest: Manifest) -> dict[str, Any]:
-    return asdict(manifest)
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    _write_text(folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
+
+
+def _remove_all_but_tables(folder: Path, stages: Mapping[str, StageRecord]) -> None:
+    """Remove records, parts and temporary files that a build, or one that was killed before it, left in its folder."""
+    tables = {TableFolder(folder).location(output) for record in stages.values() for output in record.outputs}
+    keep = {folder / MANIFEST, *tables, *(table.parent for table in tables)}
+    for parent in sorted({table.parent for table in tables}):
+        for entry in list(parent.iterdir()):
+            if entry not in keep:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def clear_record(folder: Path, stage: str) -> None:
+    """Forget that a stage was done in this folder: its outputs are about to be written over."""
+    (folder / f"{stage}.done.json").unlink(missing_ok=True)
 
 
 def write_record(folder: Path, stage: str, record: StageRecord) -> None:
@@ -301,14 +330,13 @@ def write_record(folder: Path, stage: str, record: StageRecord) -> None:
 
 def read_record(folder: Path, stage: str) -> StageRecord | None:
     """The record of a stage done earlier in this folder, if its outputs are all there."""
-    marker = folder / f"{stage}.done.json"
-    if not marker.exists():
-        return None
-    plain = json.loads(marker.read_text())
-    outputs = {output: TableInfo(**info) for output, info in plain["outputs"].items()}
-    if not all(TableFolder(folder).has(output) for output in outputs):
-        return None
-    return StageRecord(plain["fingerprint"], plain["row_fingerprint"], outputs)
+    try:
+        plain = json.loads((folder / f"{stage}.done.json").read_text("utf-8"))
+        outputs = {output: TableInfo(**info) for output, info in plain["outputs"].items()}
+        record = StageRecord(plain["fingerprint"], plain["row_fingerprint"], outputs)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # absent, or of another version of kgbuild: the stage is done again
+    return record if all(TableFolder(folder).has(output) for output in outputs) else None
 
 
 def link_output(source: TableFolder, target: Path, output: str) -> None:

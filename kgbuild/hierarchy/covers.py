@@ -35,8 +35,7 @@ class Head:
         if len(self.members) <= prod(2 + len(self._broader_units(unit)) for unit in modifiers):
             found = [other for other in self.members if self._above(other, modifiers)]
             return self._lowest(found)
-        found, all_kept = self._walk_up(modifiers)
-        return found if all_kept else self._lowest(found)
+        return self._lowest(self._walk_up(modifiers))
 
     def below(self, modifiers: Modifiers) -> Iterable[Modifiers]:
         """Kept concepts among which are all those that `modifiers` subsumes: such that each unit of it finds a match."""
@@ -46,19 +45,16 @@ class Head:
             *({m for u in self._narrower_units(unit) for m in self._held_by(u)} for unit in modifiers)
         )
 
-    def _walk_up(self, modifiers: Modifiers) -> tuple[list[Modifiers], bool]:
-        """The kept concepts met first on each path up, and whether nothing else was met."""
+    def _walk_up(self, modifiers: Modifiers) -> list[Modifiers]:
+        """The kept concepts met first on each path up."""
         found, seen, frontier = [], {modifiers}, [modifiers]
         while frontier:
             for above in self._steps_up(frontier.pop()):
                 if above in seen:
                     continue
                 seen.add(above)
-                if above in self.members:
-                    found.append(above)
-                else:
-                    frontier.append(above)
-        return found, len(found) == len(seen) - 1
+                (found if above in self.members else frontier).append(above)
+        return found
 
     def _steps_up(self, modifiers: Modifiers) -> Iterator[Modifiers]:
         for unit in modifiers:
@@ -70,13 +66,19 @@ class Head:
                     yield rest | {broader}
 
     def _lowest(self, found: list[Modifiers]) -> list[Modifiers]:
+        """Those of `found` that are above no other; they may be met on a longer path too, or by a drop where a generalisation serves."""
         return [one for one in found if not any(self._above(one, other) for other in found)]
 
     def _above(self, general: Modifiers, specific: Modifiers) -> bool:
         """Whether `general` is strictly above `specific` by the rules in force."""
-        if general == specific or not (self._drop or len(general) == len(specific)):
+        if len(general) > len(specific) or not (self._drop or len(general) == len(specific)):
             return False
-        return general < specific or (self._generalise and modifiers_subsume(general, specific))
+        if general <= specific:
+            return general != specific
+        rest = [self._broader_units(unit) for unit in specific - general]
+        if any(all(unit not in broader for broader in rest) for unit in general - specific):
+            return False  # the usual case, without matching
+        return modifiers_subsume(general, specific)
 
     def _broader_units(self, unit: str) -> tuple[str, ...]:
         known = self._broader.get(unit)

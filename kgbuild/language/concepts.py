@@ -2,8 +2,8 @@
 
 Candidates are all that a mention falls under (`kgbuild.subsumption`): any of its modifier units dropped, never split, and units
 generalised ("navy blue" -> "blue") where the catalogue itself says the broader unit of that head often enough. A candidate is kept
-when at least `min_products` distinct products mention it or something below it, unless it says nothing of its own: it has modifiers,
-no mention stops at it, and a kept concept one step finer is mentioned by the very same products.
+when at least `min_products` distinct products mention it or something below it, unless it is an echo: it has modifiers, and a finer
+concept has the very same mentions. (So a concept at which some mention stops is never an echo, and a bare head is always kept.)
 
 All of it is a function of the two tables alone; the order of their rows does not matter.
 """
@@ -11,6 +11,7 @@ All of it is a function of the two tables alone; the order of their rows does no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -66,16 +67,12 @@ def aggregate_concepts(
     forms, form_numbers = _forms(heads, unit_lists, slots)
     counts = counts.renamed(form_numbers)
     candidates, under = _candidates(forms, max_modifiers)
-    # Cheap and rough first: a product has one mention at least, so what fewer mentions reach cannot have support.
-    form_mentions = sums(counts.phrase, counts.mentions, len(forms))
-    rows, reached = under.expand(np.arange(len(forms)))
-    reach = sums(reached, form_mentions[rows], len(candidates))
-    candidates, under = _keep(candidates, under, reach >= min_products)
-    support = np.bincount(counts.spread(under).phrase, minlength=len(candidates))
-    candidates, under = _keep(candidates, under, support >= min_products)
-    support = support[support >= min_products]
-    alone = _said_alone(candidates, heads, unit_lists)
-    candidates, under = _keep(candidates, under, alone | ~_echoes(candidates, slots, support))
+    # What few mentions reach cannot have support, and is left out before products are told apart.
+    n_mentions = _mentions_under(under, counts, len(forms), len(candidates))
+    candidates, under, n_mentions = _keep(candidates, under, n_mentions, n_mentions >= min_products)
+    n_products = np.bincount(counts.spread(under).phrase, minlength=len(candidates))
+    candidates, under, n_mentions = _keep(candidates, under, n_mentions, n_products >= min_products)
+    candidates, under, _ = _keep(candidates, under, n_mentions, ~_echoes(candidates, slots, n_mentions))
 
     spread = counts.spread(under)
     links = _most_specific(candidates, slots, under, counts, spread)
@@ -128,28 +125,32 @@ def _candidates(forms: Sequence[Form], max_modifiers: int) -> tuple[list[Candida
     return list(numbers), under
 
 
-def _keep(candidates: Sequence[Candidate], under: Ragged, wanted: Bools) -> tuple[list[Candidate], Ragged]:
-    return [one for one, stays in zip(candidates, wanted, strict=True) if stays], under.filtered(wanted)
+def _mentions_under(under: Ragged, counts: Counts, n_forms: int, n_candidates: int) -> Ints:
+    of_form = sums(counts.phrase, counts.mentions, n_forms)
+    rows, values = under.expand(np.arange(n_forms))
+    return sums(values, of_form[rows], n_candidates)
 
 
-def _said_alone(candidates: Sequence[Candidate], heads: Sequence[str], unit_lists: Ragged) -> Bools:
-    """Which candidates are, word for word, the maximal concept of some mention."""
-    maximal = {(head, tuple(units)) for head, units in zip(heads, unit_lists, strict=True)}
-    return np.array([one in maximal for one in candidates], bool)
+def _keep(
+    candidates: Sequence[Candidate], under: Ragged, n_mentions: Ints, wanted: Bools
+) -> tuple[list[Candidate], Ragged, Ints]:
+    return list(compress(candidates, wanted)), under.filtered(wanted), n_mentions[wanted]
 
 
-def _echoes(candidates: Sequence[Candidate], slots: Sequence[Slot], support: Ints) -> Bools:
-    """Which candidates have modifiers, and a candidate one step finer with the same products.
+def _echoes(candidates: Sequence[Candidate], slots: Sequence[Slot], n_mentions: Ints) -> Bools:
+    """Which candidates have modifiers, and a candidate one step finer with the same mentions.
 
-    Equal counts are equal sets here, since the broader concept's products include the finer one's. A chain of equal sets ends at a
+    Equal counts are equal sets here, since the broader concept's mentions include the finer one's. A chain of equal sets ends at a
     candidate that is no echo, so none is lost without a finer one to speak for it.
     """
     numbers = {one: number for number, one in enumerate(candidates)}
     echoes = np.zeros(len(candidates), bool)
+    counted = n_mentions.tolist()
     for (head, units), number in numbers.items():
         for above in one_step_up(units, slots):
             broader = numbers[head, above]
-            echoes[broader] |= bool(above) and support[broader] == support[number]
+            if above and counted[broader] == counted[number]:
+                echoes[broader] = True
     return echoes
 
 

@@ -55,9 +55,9 @@ def _units_before_head(surface: str, head: str, modifiers: Collection[str]) -> l
 
 
 def _plain(phrase: str) -> str:
-    """Lower case, hyphens as spaces, plural endings off, a space at each end.
+    """Lower case, hyphens as spaces, plural and genitive endings off, a space at each end.
 
     So " short sleeve " is found in " short sleeve t shirt ", which was "Short Sleeves T-shirt".
     """
-    words = phrase.lower().replace("-", " ").replace(",", " ").split()
-    return f" {' '.join(word.removesuffix('s') for word in words)} "
+    words = phrase.lower().replace("-", " ").replace(",", " ").replace("\u2019", "'").split()
+    return f" {' '.join(word.removesuffix('s').removesuffix(chr(39)) for word in words)} "

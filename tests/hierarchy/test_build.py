@@ -1,0 +1,135 @@
+"""Laws of the is-a hierarchy, against an oracle that compares every pair and lets networkx reduce."""
+
+from __future__ import annotations
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgbuild.errors import ConfigError, TableError
+from kgbuild.hierarchy import RULES, build_hierarchy, expand_hierarchy
+from kgbuild.identity import concept_id
+from kgbuild.subsumption import subsumes
+from kgbuild.tables import TABLES
+
+from .oracle import Concept, concept_table, pairs, reduced_pairs
+
+laws = settings(deadline=None, max_examples=150)
+
+UNITS = [
+    "blue",
+    "navy blue",
+    "dark navy blue",
+    "light blue",
+    "print",
+    "floral print",
+    "faux leather",
+    "leather",
+    "long",
+]
+UNITS += ["white sole", "white rubber sole", "sole"]
+
+modifier_sets = st.frozensets(st.sampled_from(UNITS), max_size=4)
+concept_sets = st.sets(st.tuples(st.sampled_from(["shirt", "dress"]), modifier_sets), max_size=25)
+rule_sets = st.sampled_from([RULES, RULES[:1], RULES[1:]])
+
+
+def shirt(*modifiers: str) -> Concept:
+    return "shirt", frozenset(modifiers)
+
+
+@laws
+@given(concept_sets, rule_sets)
+def test_edges_are_the_transitive_reduction_of_subsumption(concepts: set[Concept], rules: tuple[str, ...]) -> None:
+    edges = build_hierarchy(concept_table(concepts), rules=rules)
+    assert pairs(edges) == reduced_pairs(concepts, rules)
+    assert edges.schema.equals(TABLES["is_a_edges"].schema)
+
+
+@laws
+@given(concept_sets)
+def test_edges_hold_what_they_say(concepts: set[Concept]) -> None:
+    table = concept_table(concepts)
+    by_id = {concept_id(*concept): concept for concept in concepts}
+    products = dict(zip(table["concept_id"].to_pylist(), table["n_products"].to_pylist(), strict=True))
+    edges = build_hierarchy(table)
+    for edge in edges.to_pylist():
+        hyponym, hypernym = by_id[edge["hyponym_id"]], by_id[edge["hypernym_id"]]
+        assert subsumes(hypernym, hyponym)
+        assert not subsumes(hyponym, hypernym)
+        assert edge["support"] == products[edge["hyponym_id"]]
+        assert 0 < edge["confidence"] <= 1
+        dropped_only = hypernym[1] < hyponym[1]
+        assert edge["rule"] == ("drop_modifier" if dropped_only else "generalise_modifier")
+        assert (edge["confidence"] == 1) or not dropped_only
+    graph = nx.DiGraph(list(pairs(edges)))
+    assert nx.is_directed_acyclic_graph(graph)
+    for head, modifiers in concepts:
+        root = concept_id(head, ())
+        if modifiers and (head, frozenset()) in concepts:
+            assert root in nx.descendants(graph, concept_id(head, modifiers))
+
+
+@laws
+@given(concept_sets, st.data(), rule_sets)
+def test_expanding_equals_building_at_once(concepts: set[Concept], data: st.DataObject, rules: tuple[str, ...]) -> None:
+    """Whatever was there before, and also when some of it is gone."""
+    ordered = sorted(concepts, key=lambda one: concept_id(*one))
+    part = st.sets(st.sampled_from(ordered)) if ordered else st.just(set())
+    before, after = data.draw(part), data.draw(part)
+    old = build_hierarchy(concept_table(before, n_products=2), rules=rules)
+    added = {concept_id(*one) for one in after - before}
+    whole = concept_table(after)
+    assert expand_hierarchy(old, whole, added, rules=rules).equals(build_hierarchy(whole, rules=rules))
+
+
+def test_expanding_by_one_product_line_moves_only_what_it_touches() -> None:
+    old = {shirt(), shirt("navy blue", "long"), ("dress", frozenset()), ("dress", frozenset({"print"}))}
+    new = old | {shirt("blue"), shirt("long")}
+    edges = build_hierarchy(concept_table(old))
+    assert (concept_id(*shirt("navy blue", "long")), concept_id("shirt", ())) in pairs(edges)
+    expanded = expand_hierarchy(edges, concept_table(new), {concept_id(*shirt("blue")), concept_id(*shirt("long"))})
+    assert pairs(expanded) == reduced_pairs(new, RULES)
+    assert (concept_id(*shirt("navy blue", "long")), concept_id("shirt", ())) not in pairs(expanded)
+
+
+def test_confidence_is_how_regularly_the_broader_unit_is_said() -> None:
+    concepts = {(head, frozenset({unit})) for head in ("shirt", "dress", "kurta") for unit in ("navy blue", "blue")}
+    concepts |= {("bag", frozenset({"navy blue"}))}
+    edges = build_hierarchy(concept_table(concepts)).to_pylist()
+    assert [edge["rule"] for edge in edges] == ["generalise_modifier"] * 3
+    assert [edge["confidence"] for edge in edges] == pytest.approx([(3 + 1) / (4 + 2)] * 3)
+
+
+def test_faux_leather_is_no_leather() -> None:
+    concepts = [shirt("faux leather"), shirt("leather"), shirt("soft leather")]
+    edges = pairs(build_hierarchy(concept_table(concepts)))
+    assert edges == {(concept_id(*concepts[2]), concept_id(*concepts[1]))}
+
+
+def test_no_concepts_no_edges() -> None:
+    assert build_hierarchy(concept_table([])).num_rows == 0
+
+
+def test_the_number_of_units_may_be_large() -> None:
+    many = shirt(*(f"unit{i}" for i in range(40)))
+    edges = build_hierarchy(concept_table([many, shirt("unit3", "unit5"), shirt("unit5"), shirt()]))
+    assert edges.num_rows == 3
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(ConfigError, match="dorp_modifier"):
+        build_hierarchy(concept_table([]), rules=["dorp_modifier"])
+
+
+def test_one_concept_under_two_ids_is_refused() -> None:
+    rows = concept_table([shirt("blue")]).to_pylist()
+    twice = concept_table([]).from_pylist([*rows, rows[0] | {"concept_id": "other"}], schema=TABLES["concepts"].schema)
+    with pytest.raises(TableError, match="are the same: shirt"):
+        build_hierarchy(twice)
+
+
+def test_an_added_id_must_be_a_concept() -> None:
+    with pytest.raises(TableError, match="feedbeef"):
+        expand_hierarchy(build_hierarchy(concept_table([])), concept_table([shirt()]), {"feedbeef"})

@@ -10,17 +10,13 @@ from typing import Final, TypeAlias
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from kgbuild.pictures import decode_rgb
+
 Pictures: TypeAlias = Callable[[Sequence[str]], Mapping[str, bytes]]
 """The bytes of pictures by sha256; those that are not there are left out."""
 
 _AS_FOUND: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _AS_FOUND_BYTES: Final = 8_000
-_UNREADABLE: Final = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    Image.DecompressionBombError,
-)  # what Pillow raises on broken files
 
 
 def thumbnail_uri(picture: bytes, *, side: int) -> str | None:
@@ -29,25 +25,17 @@ def thumbnail_uri(picture: bytes, *, side: int) -> str | None:
     A small picture of a common format goes in as it is; others become JPEG on white.
     """
     try:
-        with Image.open(io.BytesIO(picture)) as image:
-            kind, fits = _AS_FOUND.get(image.format or ""), max(image.size) <= side
-            if kind and fits and len(picture) <= _AS_FOUND_BYTES:
-                image.load()
-                return _uri(kind, picture)
-            return _uri("image/jpeg", _reduced(image, side))
-    except _UNREADABLE:
+        pixels = decode_rgb(picture, at_least=(side, side))
+    except ValueError:
         return None
-
-
-def _reduced(image: Image.Image, side: int) -> bytes:
-    image.draft("RGB", (side, side))
-    upright = ImageOps.exif_transpose(image).convert("RGBA")
-    upright.thumbnail((side, side), Image.Resampling.LANCZOS)
-    flat = Image.new("RGB", upright.size, "white")
-    flat.paste(upright, mask=upright.getchannel("A"))
+    with Image.open(io.BytesIO(picture)) as image:
+        kind, fits = _AS_FOUND.get(image.format or ""), max(image.size) <= side
+    if kind and fits and len(picture) <= _AS_FOUND_BYTES:
+        return _uri(kind, picture)
+    pixels.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    flat.save(buffer, "JPEG", quality=82, optimize=True)
-    return buffer.getvalue()
+    pixels.save(buffer, "JPEG", quality=82, optimize=True)
+    return _uri("image/jpeg", buffer.getvalue())
 
 
 def _uri(kind: str, content: bytes) -> str:
@@ -115,9 +103,8 @@ def _draw_row(
 
 def _fitted(content: bytes, cell: tuple[int, int]) -> Image.Image | None:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return ImageOps.contain(ImageOps.exif_transpose(image).convert("RGB"), cell)
-    except _UNREADABLE:
+        return ImageOps.contain(decode_rgb(content, at_least=cell[::-1]), cell)
+    except ValueError:
         return None
 
 

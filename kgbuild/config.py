@@ -16,6 +16,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +207,8 @@ class Config:
     run: RunConfig = field(default_factory=RunConfig)
 
     def section_fingerprint(self, *sections: str) -> str:
-        """SHA-256 over the values of some sections, for deciding whether a stage must run again."""
-        return fingerprint({name: _plain(getattr(self, name)) for name in sections})
+        """SHA-256 over the values of some sections (or single settings: "ingest.picture_max_side"): must a stage run again?"""
+        return fingerprint({name: _plain(attrgetter(name)(self)) for name in sections})
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = (), *, base: Mapping[str, Any] | None = None) -> Config:

@@ -69,7 +69,8 @@ def run_shard(task: ShardTask) -> ShardResult:
     made = stage.fn(fresh, folder, task.config) if fresh.num_rows or not len(known) else {}
     n_rejects = 0
     for output in outputs:
-        pieces = [piece for piece in (made.get(output), _old_rows(task, stage, output, known)) if piece is not None]
+        found = (made.get(output), _old_rows(task, stage, output, known))
+        pieces = [conform(piece, output.partition("/")[0]) for piece in found if piece is not None]
         metadata = pieces[0].schema.metadata
         table = ordered(pa.concat_tables([piece.replace_schema_metadata(metadata) for piece in pieces]), output)
         n_rejects = table.num_rows if output == rejects_output else n_rejects
@@ -95,7 +96,7 @@ def _old_rows(task: ShardTask, stage: Stage, output: str, known: pa.Array) -> pa
     column = "key" if output.startswith("rejects/") else stage.row_key
     base = TableFolder(task.base)
     rows = pq.read_table(base.location(output)) if column == "key" else rows_between(base, output, column, known)
-    return conform(rows.filter(pc.is_in(rows[column], value_set=known)), output.partition("/")[0])
+    return rows.filter(pc.is_in(rows[column], value_set=known))
 
 
 def _slice(folder: TableFolder, name: str, start: int, stop: int) -> pa.Table:

@@ -6,6 +6,7 @@ How stages are run (skipped, taken over, spread over processes) is in `build.py`
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,7 +37,7 @@ class Stage:
     Attributes:
         name: what `kgbuild run` calls it.
         reads: tables it reads; `writes`: outputs it makes (`rejects/<stage>` is its part of the rejects).
-        settings: config sections that shape its result; `code`: modules whose source does.
+        settings: config sections, or single settings, that shape its result; `code`: modules whose source does (see also `_ALL_CODE`).
         fn: for a global stage, (tables, config) -> tables; for a map stage, (shard, tables, config) -> tables.
         shard_by: the table a map stage goes through in shards; None for a global stage. Its outputs follow that table's order.
         row_key: for a map stage, the column of the outputs that names the row of `shard_by` they come from.
@@ -92,9 +93,18 @@ def _embed_images(shard: pa.Table, tables: TableFolder, config: Config) -> Table
     pictures = rows_between(tables, "pictures", "sha256", shard["sha256"])
     encoder = _encoder(config.encoder)
     embeddings, rejects = embed_images(
-        shard, pictures, encoder=encoder, batch_size=config.encoder.batch_size, cache=_cache(tables, encoder, "images")
+        shard,
+        pictures,
+        encoder=encoder,
+        batch_size=config.encoder.batch_size,
+        cache=_cache(tables, encoder, _kept_as(config)),
     )
     return {"image_embeddings": embeddings, "rejects/image_embeddings": rejects}
+
+
+def _kept_as(config: Config) -> str:
+    """The kind of a cache keyed by pictures as found: how they were kept is a part of it."""
+    return f"images-{config.ingest.picture_max_side}-{code_fingerprint('ingest/pictures.py')[:8]}"
 
 
 def _embed_concepts(tables: TableFolder, config: Config) -> Tables:
@@ -185,13 +195,17 @@ INGEST: Final = "ingest"
 INGEST_TABLES: Final = ("products", "texts", "images", "pictures", "rejects/ingest")
 INGEST_CODE: Final = ("ingest", "tables.py", "identity.py", "spill.py")
 
+# What every stage's rows depend on, and the code that the encoder is made of.
+_ALL_CODE: Final = ("tables.py", "identity.py")
+_ENCODER_CODE: Final = ("embeddings", "clip.py", "clip_names.py", "pictures.py", "vectors.py")
+
 PIPELINE: Final[tuple[Stage, ...]] = (
     Stage(
         "mentions",
         reads=("texts", "products"),
         writes=("mentions", "rejects/mentions"),
         settings=("language",),
-        code=("language",),
+        code=("language", "subsumption.py"),
         fn=_mine,
         shard_by="texts",
         row_key="text_id",
@@ -202,7 +216,13 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         reads=("mentions", "texts"),
         writes=("concepts", "product_concepts"),
         settings=("concepts",),
-        code=("language/concepts.py",),
+        code=(
+            "language/concepts.py",
+            "language/candidates.py",
+            "language/counts.py",
+            "language/labels.py",
+            "subsumption.py",
+        ),
         fn=_concepts,
     ),
     Stage(
@@ -210,15 +230,15 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         reads=("concepts",),
         writes=("is_a_edges",),
         settings=("hierarchy",),
-        code=("hierarchy",),
+        code=("hierarchy", "subsumption.py"),
         fn=_hierarchy,
     ),
     Stage(
         "image_embeddings",
         reads=("images", "pictures"),
         writes=("image_embeddings", "rejects/image_embeddings"),
-        settings=("encoder",),
-        code=("embeddings", "clip.py"),
+        settings=("encoder", "ingest.picture_max_side"),  # an image's id is of its picture as found, not as kept
+        code=(*_ENCODER_CODE, "ingest/pictures.py"),
         fn=_embed_images,
         shard_by="images",
         row_key="id",
@@ -231,7 +251,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         reads=("concepts",),
         writes=("concept_embeddings",),
         settings=("encoder",),
-        code=("embeddings", "clip.py"),
+        code=_ENCODER_CODE,
         fn=_embed_concepts,
         models=encoder_fingerprint,
     ),
@@ -240,7 +260,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         reads=("concepts", "product_concepts", "is_a_edges", "images", "concept_embeddings", "image_embeddings"),
         writes=("candidate_pools", "prototypes"),
         settings=("prototypes",),
-        code=("prototypes", "hierarchy"),
+        code=("prototypes", "vectors.py", "hierarchy", "subsumption.py"),
         fn=_prototypes,
     ),
     Stage(
@@ -248,7 +268,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         reads=("texts", "images", "product_concepts", "is_a_edges", "concepts"),
         writes=("batch_plan",),
         settings=("batches", "seed"),
-        code=("batches", "hierarchy"),
+        code=("batches", "hierarchy", "subsumption.py"),
         fn=_batches,
     ),
     Stage(
@@ -305,7 +325,8 @@ def rows_between(tables: TableFolder, name: str, column: str, values: Any) -> pa
 def row_fingerprint(stage: Stage, config: Config) -> str:
     """What the rows of a stage depend on besides its input tables: its name, code, settings and models."""
     models = stage.models(config) if stage.models else ""
-    return fingerprint([stage.name, code_fingerprint(*stage.code), config.section_fingerprint(*stage.settings), models])
+    code = [inspect.getsource(stage.fn), code_fingerprint(*_ALL_CODE, *stage.code)]
+    return fingerprint([stage.name, code, config.section_fingerprint(*stage.settings), models])
 
 
 @lru_cache(maxsize=64)

@@ -8,10 +8,9 @@ threads run beside each other. Measured on AVX-512: rows of 16, 32 and 64 give t
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import os
+import pickle  # for its error alone
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from kgbuild.clip_names import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_error,
+    quiet_and_quick,
+    resolve,
+    wants_quick_gelu,
+)
 from kgbuild.config import EncoderConfig
 from kgbuild.errors import MissingExtraError, ModelError
 from kgbuild.pictures import PictureError, decode_rgb
@@ -32,20 +39,27 @@ from kgbuild.ports import Embeddings
 try:
     import open_clip
     import torch
-    from open_clip.factory import _find_checkpoint_in_dir
-    from open_clip.pretrained import get_pretrained_cfg
     from open_clip.transform import PreprocessCfg, image_transform_v2
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 except ImportError as missing:
     raise MissingExtraError(missing.name or "open_clip_torch", "images") from missing
 
-SHIPPED: Final = Path(__file__).parent / "models" / "clip_kgbuild"
-CONFIG_FILE: Final = "open_clip_config.json"
-WEIGHTS_FILE: Final = "open_clip_model.safetensors"
 _ROWS: Final = 16  # forward passes have a multiple of this many rows
 _CPU_ROWS: Final = 32  # more is not faster on a CPU
 _DECODING: Final = "1"  # counts up when `decode_rgb` or the order of steps changes pixels: part of the fingerprint
 _DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_LOADING: Final = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)  # what a wrong config or damaged weights make open_clip raise
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
 Pixels = npt.NDArray[np.uint8]
@@ -89,23 +103,24 @@ def load_clip_parts(model: str, *, from_scratch: bool = False) -> ClipParts:
     Raises:
         ModelError: as `load_clip`.
     """
-    name, tag = _resolve(model, from_scratch=from_scratch)
-    quick_gelu = bool(tag and (get_pretrained_cfg(name, tag) or {}).get("quick_gelu"))
+    name, tag = resolve(model, from_scratch=from_scratch)
+    quick_gelu = wants_quick_gelu(name, tag)
     try:
-        loaded = open_clip.create_model(
-            name,
-            None if from_scratch else tag,
-            load_weights=not from_scratch,
-            require_pretrained=not from_scratch,
-            pretrained_text=False,
-            force_quick_gelu=quick_gelu,
-        )
-        tokenizer = open_clip.get_tokenizer(name)
-        model_cfg = _model_cfg(name)
+        with quiet_and_quick(name):
+            loaded = open_clip.create_model(
+                name,
+                None if from_scratch else tag,
+                load_weights=not from_scratch,
+                require_pretrained=not from_scratch,
+                pretrained_text=False,
+                force_quick_gelu=quick_gelu,
+            )
+            tokenizer = open_clip.get_tokenizer(name)
+            model_cfg = dict(open_clip.get_model_config(name) or {})
     except ImportError as error:
         raise ModelError(f"model {model!r} needs the package {error.name!r}", f"pip install {error.name}") from error
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise _load_error(model, name, error) from error
+    except _LOADING as error:
+        raise load_error(model, name, error) from error
     if quick_gelu:
         model_cfg["quick_gelu"] = True
     return ClipParts(loaded.eval(), tokenizer, model_cfg, dict(loaded.visual.preprocess_cfg))
@@ -298,73 +313,3 @@ def _single_threads(single: bool) -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         torch.set_num_threads(allowed)
-
-
-def _resolve(model: str, *, from_scratch: bool) -> tuple[str, str | None]:
-    """What open_clip calls the model, and its tag."""
-    if model == "kgbuild":
-        return _folder(SHIPPED, model, from_scratch=from_scratch), None
-    if model.startswith("hf-hub:"):
-        return model, None
-    path = Path(model.removeprefix("local-dir:")).expanduser()
-    if model.startswith(("local-dir:", ".", "~", os.sep)) or path.is_dir():
-        return _folder(path, model, from_scratch=from_scratch), None
-    architecture, _, tag = model.partition(":")
-    _check_architecture(architecture, model)
-    known = open_clip.list_pretrained_tags_by_model(architecture)
-    if not from_scratch and get_pretrained_cfg(architecture, tag) == {} and not Path(tag).is_file():
-        named = f"has no pretrained tag {tag!r}" if tag else "needs a pretrained tag"
-        remedy = (
-            f"write {architecture}:TAG with one of: {', '.join(known)}" if known else "it has no pretrained weights"
-        )
-        raise ModelError(f"the architecture {architecture!r} {named}", remedy)
-    return architecture, tag or None
-
-
-def _check_architecture(architecture: str, model: str) -> None:
-    names = open_clip.list_models()
-    if architecture in names:
-        return
-    folded = {name.lower(): name for name in names}
-    near = [folded[name] for name in difflib.get_close_matches(architecture.lower(), folded, n=3, cutoff=0.4)]
-    raise ModelError(
-        f"there is no model {model!r}: no folder of that name, and open_clip has no architecture {architecture!r}",
-        (f"near names: {', '.join(near)}; " if near else "")
-        + "or use kgbuild, hf-hub:OWNER/NAME, or a folder with "
-        + CONFIG_FILE,
-    )
-
-
-def _folder(folder: Path, model: str, *, from_scratch: bool) -> str:
-    if not folder.is_dir():
-        remedy = "reinstall kgbuild" if model == "kgbuild" else "check the path of encoder.model"
-        raise ModelError(f"the model folder {folder} of {model!r} does not exist", remedy)
-    lacking = [] if (folder / CONFIG_FILE).is_file() else [CONFIG_FILE]
-    if not from_scratch and _find_checkpoint_in_dir(folder) is None:
-        lacking.append(f"weights ({WEIGHTS_FILE})")
-    if lacking:
-        raise ModelError(
-            f"the model folder {folder} lacks {' and '.join(lacking)}",
-            "an open_clip folder has both; `kgbuild train` writes one",
-        )
-    return f"local-dir:{folder.resolve()}"
-
-
-def _model_cfg(name: str) -> dict[str, Any]:
-    found = open_clip.get_model_config(name)
-    assert found is not None  # create_model has read it already
-    return dict(found)
-
-
-def _load_error(model: str, name: str, error: Exception) -> ModelError:
-    reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-    if name.startswith("local-dir:"):
-        return ModelError(
-            f"the model folder {name.removeprefix('local-dir:')} cannot be loaded: {reason}",
-            f"its weights must fit its {CONFIG_FILE}; write it with open_clip or `kgbuild train`",
-        )
-    return ModelError(
-        f"model {model!r} cannot be loaded: {reason}",
-        "if this machine is offline: fetch the model's folder (config and weights) on another one and set encoder.model to it; "
-        "or use encoder.model = kgbuild, which needs no network",
-    )

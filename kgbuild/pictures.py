@@ -6,7 +6,7 @@ import io
 import struct
 from collections.abc import Mapping
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 _WHITE = (255, 255, 255, 255)
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -40,6 +40,8 @@ def decode_rgb(data: bytes, *, at_least: tuple[int, int] | None = None) -> Image
                 picture.draft("RGB", at_least if turned else at_least[::-1])
             picture.load()
             return _on_white(ImageOps.exif_transpose(picture))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"no known picture format, begins with {data[:8]!r}") from error
     except _BROKEN as error:
         raise ValueError(f"cannot be decoded ({type(error).__name__}: {error})") from error
 

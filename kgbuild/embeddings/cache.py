@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 from kgbuild.ports import Embeddings
 
 _SEGMENTS: Final = 64
+_ABANDONED_SECONDS: Final = 3600  # a segment is written in far less
 _KEY: Final = pa.binary(32)
 
 
@@ -27,8 +29,9 @@ def text_key(text: str) -> str:
 class EmbeddingCache:
     """A folder of segments (Arrow IPC, memory-mapped), each written whole under a temporary name and then renamed.
 
-    A kill leaves at most a temporary file, which the next writer removes; a segment that cannot be read counts as absent, so the
-    cache never changes a result, only the time it takes. Several processes may write: each adds its own segments.
+    A kill leaves at most a temporary file, which is removed when the cache is opened an hour later; a segment that cannot be read
+    counts as absent, so the cache never changes a result, only the time it takes. Several processes may write: each adds its own
+    segments.
 
     Args:
         folder: where; made when absent.
@@ -44,6 +47,8 @@ class EmbeddingCache:
         self._schema = pa.schema([pa.field("key", _KEY), pa.field("embedding", pa.list_(pa.float32(), dim))])
         self._place: dict[bytes, tuple[int, int]] = {}
         self._rows: list[Embeddings] = []
+        self._paths: set[Path] = set()
+        self._clear_leftovers()
         for path in sorted(self._folder.glob("*.arrow")):
             self._open(path)
 
@@ -70,6 +75,11 @@ class EmbeddingCache:
         if len(self._rows) > _SEGMENTS:
             self._compact()
 
+    def _clear_leftovers(self) -> None:
+        for path in self._folder.glob("*.tmp"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink(missing_ok=True)
+
     def _write(self, keys: Sequence[bytes], rows: Embeddings) -> Path:
         values = pa.array(np.ascontiguousarray(rows, np.float32).reshape(-1), pa.float32())
         columns = [pa.array(keys, _KEY), pa.FixedSizeListArray.from_arrays(values, self._dim)]
@@ -90,6 +100,7 @@ class EmbeddingCache:
             return
         if table.schema != self._schema:
             return
+        self._paths.add(path)
         for batch in table.to_batches():
             segment = len(self._rows)
             self._rows.append(batch["embedding"].flatten().to_numpy().reshape(-1, self._dim))
@@ -97,11 +108,11 @@ class EmbeddingCache:
                 self._place.setdefault(key, (segment, row))
 
     def _compact(self) -> None:
-        """Put all segments into one. What another process holds mapped stays readable for it."""
-        before = set(self._folder.glob("*.arrow"))
+        """Put the segments that are open here into one. Who has them mapped elsewhere can still read them."""
+        before = self._paths
         keys = sorted(self._place)
         merged = self._write(keys, np.stack([self._rows[segment][row] for segment, row in map(self._place.get, keys)]))  # type: ignore[misc]
         for path in before - {merged}:
             path.unlink(missing_ok=True)
-        self._place, self._rows = {}, []
+        self._place, self._rows, self._paths = {}, [], set()
         self._open(merged)

@@ -35,7 +35,7 @@ from kgbuild.release import (
 )
 from kgbuild.runners import make_runner
 from kgbuild.shards import ShardResult, ShardTask, changed_products, ordered, part_metadata, parts_in_order, run_shard
-from kgbuild.stages import INGEST, INGEST_TABLES, PIPELINE, Stage, row_fingerprint, stage_names
+from kgbuild.stages import INGEST, PIPELINE, Stage, row_fingerprint, stage_names
 
 
 @dataclass(frozen=True)
@@ -109,33 +109,46 @@ def run_stage(
 
 
 def plan(config: Config, out: Path, *, new_products: Path | None = None) -> list[PlannedStage]:
-    """What `build` (or `expand` with new products) would do, without doing it."""
+    """What `build` (or `expand` with new products) would do, without doing it.
+
+    A stage that reads what will be made anew is said to run; it may yet be kept, when that turns out as it was.
+    """
     workspace = Workspace(out)
     current = workspace.current()
-    if new_products is None:
-        source = Source(_require_catalogue(config))
-    else:
-        source = Source(replace(config.catalogue, path=str(new_products)), workspace.require_current())
-    known = _known_records(workspace, current)
-    certain = _is_known(known, INGEST, source.fingerprint(config))
-    planned = [PlannedStage(INGEST, *_verdict(certain, "the catalogue or its settings changed"))]
-    changed = set() if certain else set(INGEST_TABLES)
+    source = Source(_require_catalogue(config)) if new_products is None else _expansion(config, workspace, new_products)
+    made: dict[str, str] = {}  # content of the outputs that are known beforehand
+    planned = [_planned(INGEST, source.fingerprint(config), "the catalogue or its settings changed", workspace, made)]
     for stage in PIPELINE:
         row_print = row_fingerprint(stage, config)
-        same_rows = any(record.row_fingerprint == row_print for record in known.get(stage.name, []))
-        touched = [name for name in stage.reads if name in changed]
-        if not touched and same_rows:
-            planned.append(PlannedStage(stage.name, "keep", "nothing it depends on changed"))
-            continue
-        changed.update(stage.writes)
-        reason = f"reads {', '.join(touched)}" if touched else "its settings, model or code changed"
-        partly = stage.shard_by and same_rows
-        planned.append(PlannedStage(stage.name, "run on new rows" if partly else "run", reason))
+        unknown = [name for name in stage.reads if name not in made]
+        print_ = None if unknown else fingerprint([row_print, [made[name] for name in stage.reads]])
+        before = current.manifest.stages.get(stage.name) if current else None
+        same_rows = before is not None and before.row_fingerprint == row_print
+        reason = "its settings, model or code changed" if before and not same_rows else "what it reads changed"
+        reason = f"{', '.join(unknown)} will be made anew" if unknown else reason
+        step = _planned(stage.name, print_, reason, workspace, made)
+        partly = step.action == "run" and stage.shard_by and same_rows
+        planned.append(replace(step, action="run on new rows") if partly else step)
     return planned
 
 
-def _verdict(certain: bool, reason: str) -> tuple[str, str]:
-    return ("keep", "nothing it depends on changed") if certain else ("run", reason)
+def _planned(name: str, print_: str | None, reason: str, workspace: Workspace, made: dict[str, str]) -> PlannedStage:
+    """What is to be done with one stage; what it keeps is added to `made`. A fingerprint of None is not known yet."""
+    current = workspace.current()
+    records = {
+        "finished by an interrupted build": read_record(workspace.next, name),
+        "nothing it depends on changed": current.manifest.stages.get(name) if current else None,
+    }
+    for why, record in records.items():
+        if record is not None and record.fingerprint == print_:
+            made.update({output: info.sha256 for output, info in record.outputs.items()})
+            return PlannedStage(name, "keep", why)
+    return PlannedStage(name, "run", reason if current else "nothing was built yet")
+
+
+def _expansion(config: Config, workspace: Workspace, new_products: Path) -> Source:
+    catalogue = replace(config.catalogue, path=str(new_products), format="auto")
+    return Source(catalogue, workspace.require_current())
 
 
 def _require_catalogue(config: Config) -> CatalogueConfig:
@@ -305,20 +318,6 @@ class _Run:
         if record is None or record.row_fingerprint != row_print:
             return None, frozenset()
         return self.current.path, changed_products(self.current, self.folder)
-
-
-def _known_records(workspace: Workspace, current: Release | None) -> dict[str, list[StageRecord]]:
-    known: dict[str, list[StageRecord]] = {}
-    for name in stage_names():
-        records = [read_record(workspace.next, name)] if workspace.next.exists() else []
-        if current is not None:
-            records.append(current.manifest.stages.get(name))
-        known[name] = [record for record in records if record is not None]
-    return known
-
-
-def _is_known(known: dict[str, list[StageRecord]], name: str, print_: str) -> bool:
-    return any(record.fingerprint == print_ for record in known.get(name, []))
 
 
 def _reject_counts(release: Release) -> dict[str, int]:

@@ -288,7 +288,7 @@ def _read_csv(file: CatalogueFile, batch_rows: int, _wanted: Sequence[str]) -> I
     batch = RowBatch()
     with _open_text(file) as stream:
         reader = _csv_reader(stream)
-        header = next(reader, [])
+        header: list[str] = next(reader, [])
         while True:
             try:
                 cells = next(reader)

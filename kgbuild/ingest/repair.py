@@ -20,7 +20,7 @@ _ROUNDS: Final = 8
 _ENTITY: Final = (
     "nbsp|[lr]squo|[lr]dquo|sbquo|bdquo|[nm]dash|hellip|[ae]acute|[ae]grave|[ae]circ|ccedil|quot|apos|trade|frac12"
 )
-_SPLIT_ENTITY: Final = re.compile(rf"&\s({_ENTITY}|amp)\b(?:\s?;)?")
+_SPLIT_ENTITY: Final = re.compile(rf"&\s?({_ENTITY}|amp)\b(?:\s?;)?")
 _BARE_ENTITY: Final = re.compile(rf"(?<!&)(?:({_ENTITY});|(?<![A-Za-z&])(amp);)")
 _WHOLE_ENTITY: Final = re.compile(r"&#?\w{1,31};")
 _LOOSE_AMP: Final = re.compile(r"&(?!#?\w{1,31};)")
@@ -31,29 +31,11 @@ _OPENING_GAP: Final = re.compile(r"(&[lb][sd]quo;) +")
 _TAG: Final = re.compile(r"<\s*/?\s*[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?\s*>|<!--.*?-->", re.DOTALL)
 _LOOSE_LESS_THAN: Final = re.compile(r"<(?!/?[A-Za-z][^<>]*>|!--.*?-->)", re.DOTALL)
 _SPACED_TAG: Final = re.compile(r"<\s*(/?)\s*(?=[A-Za-z])")
-_TORN_TAG: Final = re.compile(r"^\s*/?(?:b|p|li|ul|br|strong|em)\s*/?>|</?$", re.MULTILINE)
+_TORN_TAG: Final = re.compile(r"^\s*/?(?:b|p|li|ul|br|strong|em)\s*/?>|(?<=\w)br\s*/?>|</?$", re.MULTILINE)
 _BLOCKS: Final = frozenset(
-    (
-        "address",
-        "article",
-        "blockquote",
-        "br",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-    )
-    + ("hr", "li", "ol", "p", "pre", "section", "table", "td", "th", "tr", "ul")
-)
+    ("address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
+     "header", "hr", "li", "ol", "p", "pre", "section", "table", "td", "th", "tr", "ul")
+)  # fmt: skip
 _SILENT: Final = frozenset(("script", "style", "template"))
 
 _LINE_ENDS: Final = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
@@ -126,7 +108,7 @@ def _characters(text: str) -> str:
 def _plain(text: str) -> str:
     if "<" not in text and ">" not in text:
         return text
-    text = _TORN_TAG.sub("", text)
+    text = _TORN_TAG.sub("\n", text)
     if not _TAG.search(text):
         return text
     reader = _TextOfHtml()

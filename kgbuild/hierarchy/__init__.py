@@ -13,8 +13,8 @@ from kgbuild.hierarchy.dag import (
     longest_chains,
     primary_hypernyms,
     roots,
-    transitive_reduction,
 )
+from kgbuild.hierarchy.reduction import transitive_reduction
 
 __all__ = [
     "RULES",

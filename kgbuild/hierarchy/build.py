@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgbuild.errors import ConfigError, TableError
 from kgbuild.hierarchy.covers import DROP, GENERALISE, Head, Modifiers
@@ -17,6 +20,35 @@ RULES = (DROP, GENERALISE)
 """The rules known here, in the order in which they are tried."""
 
 Pairs = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Concepts:
+    """The columns of a concepts table that matter here."""
+
+    ids: list[str]
+    heads: list[str]
+    modifiers: list[Modifiers]
+    n_products: list[int]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> _Concepts:
+        units = pc.list_flatten(table["modifiers"]).to_pylist()
+        ends = pc.cumulative_sum(pc.list_value_length(table["modifiers"])).to_pylist()
+        modifiers = [frozenset(units[start:stop]) for start, stop in pairwise([0, *ends])]
+        names = ("concept_id", "head_noun", "n_products")
+        ids, heads, n_products = (table[name].to_pylist() for name in names)
+        return cls(ids, heads, modifiers, n_products)
+
+    def by_head(self, only: Collection[str] | None = None) -> dict[str, dict[Modifiers, str]]:
+        """Head noun -> modifiers -> id; with `only`, just the heads of these ids."""
+        wanted = {head for one, head in zip(self.ids, self.heads, strict=True) if only is None or one in only}
+        groups: dict[str, dict[Modifiers, str]] = defaultdict(dict)
+        for one, head, modifiers in zip(self.ids, self.heads, self.modifiers, strict=True):
+            if head in wanted and groups[head].setdefault(modifiers, one) != one:
+                earlier = groups[head][modifiers]
+                raise TableError(f"concepts {earlier} and {one} are the same: {head} with {sorted(modifiers)}")
+        return groups
 
 
 def build_hierarchy(concepts: pa.Table, *, rules: Collection[str] = RULES) -> pa.Table:
@@ -32,9 +64,9 @@ def build_hierarchy(concepts: pa.Table, *, rules: Collection[str] = RULES) -> pa
         TableError: two rows of `concepts` are the same concept.
     """
     _check(rules)
-    by_id = _modifiers_by_id(concepts)
-    pairs = [pair for members in _by_head(concepts).values() for pair in _pairs(Head(members, rules), members)]
-    return _annotate(pairs, concepts, by_id)
+    known = _Concepts.of(concepts)
+    heads = (Head(members, rules) for members in known.by_head().values())
+    return _annotate((pair for head in heads for pair in _pairs(head, head.members)), known)
 
 
 def expand_hierarchy(
@@ -52,23 +84,20 @@ def expand_hierarchy(
         ConfigError, TableError: as `build_hierarchy`; also when an added id is not in `concepts`.
     """
     _check(rules)
-    by_id = _modifiers_by_id(concepts)
-    if unknown := sorted(set(added_ids) - by_id.keys()):
+    known = _Concepts.of(concepts)
+    here, added = set(known.ids), set(added_ids)
+    if unknown := sorted(added - here):
         raise TableError(f"{len(unknown)} added concepts are not in the table of concepts, for example {unknown[0]}")
     old = list(zip(edges["hyponym_id"].to_pylist(), edges["hypernym_id"].to_pylist(), strict=True))
-    bereft = {hyponym for hyponym, hypernym in old if hypernym not in by_id and hyponym in by_id}
-    groups = _by_head(concepts, only=set(added_ids) | bereft)
-    changed: set[str] = set()
+    moved = added | {hyponym for hyponym, hypernym in old if hyponym in here and hypernym not in here}
     pairs: list[tuple[str, str]] = []
-    for members in groups.values():
+    for members in known.by_head(only=moved).values():
         head = Head(members, rules)
-        seeds = [modifiers for modifiers, one in members.items() if one in added_ids]
-        moved = {members[modifiers] for seed in seeds for modifiers in head.below(seed)}
-        moved |= {one for one in members.values() if one in bereft or one in added_ids}
-        changed |= moved
-        pairs += _pairs(head, {modifiers: one for modifiers, one in members.items() if one in moved})
-    pairs += [(hypo, hyper) for hypo, hyper in old if hypo in by_id and hyper in by_id and hypo not in changed]
-    return _annotate(pairs, concepts, by_id)
+        inserted = [modifiers for modifiers, one in members.items() if one in added]
+        moved.update(members[modifiers] for above in inserted for modifiers in head.below(above))
+        pairs += _pairs(head, [modifiers for modifiers, one in members.items() if one in moved])
+    pairs += [(low, high) for low, high in old if low in here and high in here and low not in moved]
+    return _annotate(pairs, known)
 
 
 def _check(rules: Collection[str]) -> None:
@@ -76,51 +105,42 @@ def _check(rules: Collection[str]) -> None:
         raise ConfigError(f"hierarchy.rules cannot hold {unknown[0]!r}", f"it may hold: {', '.join(RULES)}")
 
 
-def _modifiers_by_id(concepts: pa.Table) -> dict[str, Modifiers]:
-    sets = map(frozenset, concepts["modifiers"].to_pylist())
-    return dict(zip(concepts["concept_id"].to_pylist(), sets, strict=True))
+def _pairs(head: Head, some: Iterable[Modifiers]) -> Iterator[tuple[str, str]]:
+    """(hyponym, hypernym) for each of `some` concepts of a head and each of its covers."""
+    return ((head.members[one], head.members[cover]) for one in some for cover in head.covers(one))
 
 
-def _by_head(concepts: pa.Table, only: Collection[str] | None = None) -> dict[str, dict[Modifiers, str]]:
-    """Head noun -> modifiers -> id; with `only`, just the heads of these ids."""
-    ids, heads = concepts["concept_id"].to_pylist(), concepts["head_noun"].to_pylist()
-    wanted = set(heads) if only is None else {head for one, head in zip(ids, heads, strict=True) if one in only}
-    groups: dict[str, dict[Modifiers, str]] = defaultdict(dict)
-    for one, head, modifiers in zip(ids, heads, concepts["modifiers"].to_pylist(), strict=True):
-        if head not in wanted:
-            continue
-        earlier = groups[head].setdefault(frozenset(modifiers), one)
-        if earlier != one:
-            raise TableError(f"concepts {earlier} and {one} are the same: {head} with {sorted(modifiers)}")
-    return groups
-
-
-def _pairs(head: Head, members: Mapping[Modifiers, str]) -> Pairs:
-    return [(one, head.members[cover]) for modifiers, one in members.items() for cover in head.covers(modifiers)]
-
-
-def _annotate(pairs: Pairs, concepts: pa.Table, by_id: Mapping[str, Modifiers]) -> pa.Table:
+def _annotate(pairs: Pairs, known: _Concepts) -> pa.Table:
     """The is_a_edges table of (hyponym, hypernym) pairs."""
-    heads_of = _heads_of_units(concepts)
-    support = dict(zip(concepts["concept_id"].to_pylist(), concepts["n_products"].to_pylist(), strict=True))
-    rows = []
+    number = {one: place for place, one in enumerate(known.ids)}
+    heads_of = _heads_of_units(known)
+    low, high, rule, support, confidence = [], [], [], [], []
     for hyponym, hypernym in pairs:
-        narrow, broad = by_id[hyponym] - by_id[hypernym], by_id[hypernym] - by_id[hyponym]
-        confidence = prod(max(_confidence(n, b, heads_of) for n in narrow if generalises_unit(b, n)) for b in broad)
-        rows.append((hyponym, hypernym, GENERALISE if broad else DROP, support[hyponym], float(confidence)))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
+        narrow, broad = known.modifiers[number[hyponym]], known.modifiers[number[hypernym]]
+        low.append(hyponym)
+        high.append(hypernym)
+        rule.append(DROP if broad <= narrow else GENERALISE)
+        support.append(known.n_products[number[hyponym]])
+        confidence.append(1.0 if broad <= narrow else _confidence(narrow - broad, broad - narrow, heads_of))
     names = ["hyponym_id", "hypernym_id", "rule", "support", "confidence"]
     types = [pa.string(), pa.string(), pa.string(), pa.int64(), pa.float32()]
-    return in_order(pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], names), "is_a_edges")
+    columns = zip((low, high, rule, support, confidence), types, strict=True)
+    return in_order(pa.table([pa.array(values, kind) for values, kind in columns], names), "is_a_edges")
 
 
-def _heads_of_units(concepts: pa.Table) -> dict[str, set[str]]:
+def _heads_of_units(known: _Concepts) -> dict[str, set[str]]:
     heads_of: dict[str, set[str]] = defaultdict(set)
-    for head, modifiers in zip(concepts["head_noun"].to_pylist(), concepts["modifiers"].to_pylist(), strict=True):
+    for head, modifiers in zip(known.heads, known.modifiers, strict=True):
         for unit in modifiers:
             heads_of[unit].add(head)
     return heads_of
 
 
-def _confidence(narrow: str, broad: str, heads_of: Mapping[str, set[str]]) -> float:
-    return (len(heads_of[narrow] & heads_of[broad]) + 1) / (len(heads_of[narrow]) + 2)
+def _confidence(narrow: Modifiers, broad: Modifiers, heads_of: Mapping[str, set[str]]) -> float:
+    def of_units(one: str, general: str) -> float:
+        return (len(heads_of[one] & heads_of[general]) + 1) / (len(heads_of[one]) + 2)
+
+    return prod(
+        max(of_units(one, general) for one in sorted(narrow) if generalises_unit(general, one))
+        for general in sorted(broad)
+    )

@@ -35,7 +35,10 @@ class Head:
         if len(self.members) <= prod(2 + len(self._broader_units(unit)) for unit in modifiers):
             found = [other for other in self.members if self._above(other, modifiers)]
             return self._lowest(found)
-        return self._lowest(self._walk_up(modifiers))
+        met = self._walk_up(modifiers)
+        if any(self._broader_units(unit) for unit in modifiers):
+            return self._lowest(met)
+        return [one for one in met if not any(one < other for other in met)]  # the usual case: only drops
 
     def below(self, modifiers: Modifiers) -> Iterable[Modifiers]:
         """Kept concepts among which are all those that `modifiers` subsumes: such that each unit of it finds a match."""
@@ -47,7 +50,8 @@ class Head:
 
     def _walk_up(self, modifiers: Modifiers) -> list[Modifiers]:
         """The kept concepts met first on each path up."""
-        found, seen, frontier = [], {modifiers}, [modifiers]
+        found: list[Modifiers] = []
+        seen, frontier = {modifiers}, [modifiers]
         while frontier:
             for above in self._steps_up(frontier.pop()):
                 if above in seen:

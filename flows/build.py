@@ -5,8 +5,8 @@ from pathlib import Path
 from prefect import flow
 from prefect.transactions import transaction
 
+from flows.settings import settle
 from flows.tasks import build_release, load_store, write_page
-from kgbuild.actions import find_config
 from kgbuild.release import Workspace
 
 
@@ -14,7 +14,7 @@ from kgbuild.release import Workspace
 def build_graph(config: str = "kgbuild.toml", out: str = "out", settings: list[str] | None = None) -> str:
     """Build a release and load it; where loading fails for good, the earlier release is the current one again."""
     folder = Path(out)
-    tree = find_config(Path(config), settings or [], folder)
+    tree = settle(config, folder, settings)
     before = Workspace(folder).current()
     with transaction() as publishing:
         publishing.set("out", out)

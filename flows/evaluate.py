@@ -7,6 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows.settings import settle
 from kgbuild import actions
 from kgbuild.config import Config
 
@@ -28,5 +29,5 @@ def evaluate_model(
     settings: list[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure by the named protocols; the rows are those of the table `metrics`."""
-    tree = actions.find_config(Path(config), settings or [], Path(out))
+    tree = settle(config, Path(out), settings)
     return measure(tree, Path(out), protocols or ["sample", "full"], split)

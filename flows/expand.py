@@ -5,8 +5,8 @@ from pathlib import Path
 from prefect import flow
 from prefect.transactions import transaction
 
+from flows.settings import settle
 from flows.tasks import expand_release, load_store, write_page
-from kgbuild.actions import find_config
 from kgbuild.release import Workspace
 
 
@@ -16,7 +16,7 @@ def expand_graph(
 ) -> str:
     """Expand the current release and load it; where loading fails for good, the earlier release is the current one again."""
     folder = Path(out)
-    tree = find_config(Path(config), settings or [], folder)
+    tree = settle(config, folder, settings)
     with transaction() as publishing:
         publishing.set("out", out)
         publishing.set("before", Workspace(folder).require_current().release_id)

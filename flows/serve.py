@@ -3,6 +3,7 @@
 import os
 
 from prefect import serve
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 
 from flows.build import build_graph
@@ -17,10 +18,14 @@ def main() -> None:
     zone = os.environ.get("KGBUILD_TIMEZONE", "UTC")
     # Limits of deployments do not hold for schedules of `serve`; the limit of this process does: one run at a time.
     serve(
-        build_graph.to_deployment("nightly", parameters=where, schedule=Cron("30 2 * * *", timezone=zone)),
-        train_on_graph.to_deployment("weekly", parameters=where, schedule=Cron("0 4 * * 0", timezone=zone)),
-        expand_graph.to_deployment("on-demand", parameters={**where, "new_products": ""}),
-        evaluate_model.to_deployment("on-demand", parameters=where),
+        RunnerDeployment.from_flow(
+            build_graph, "nightly", parameters=where, schedule=Cron("30 2 * * *", timezone=zone)
+        ),
+        RunnerDeployment.from_flow(
+            train_on_graph, "weekly", parameters=where, schedule=Cron("0 4 * * 0", timezone=zone)
+        ),
+        RunnerDeployment.from_flow(expand_graph, "on-demand", parameters={**where, "new_products": ""}),
+        RunnerDeployment.from_flow(evaluate_model, "on-demand", parameters=where),
         limit=1,
     )
 

@@ -8,6 +8,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.evaluate import measure
+from flows.settings import settle
 from kgbuild import actions
 from kgbuild.config import Config
 
@@ -27,7 +28,7 @@ def train_on_graph(
     settings: list[str] | None = None,
 ) -> dict[str, Any]:
     """Train into `target` (a killed run goes on where it stopped), then measure the model in use and the new one."""
-    tree = actions.find_config(Path(config), settings or [], Path(out))
+    tree = settle(config, Path(out), settings)
     report = train_model(tree, Path(out), Path(target))
     for model in (tree.encoder.model, str(report["model"])):
         measured = replace(tree, encoder=replace(tree.encoder, model=model))

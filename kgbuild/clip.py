@@ -154,20 +154,27 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ModelError: there is no such device on this machine.
     """
+    devices = available_devices()
     if name == "auto":
-        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device(found)
+        return torch.device(devices[0])
     try:
         device = torch.device(name)
     except RuntimeError:
         raise ModelError(f"there is no device {name!r}", "use auto, cpu, cuda, cuda:1 or mps") from None
-    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (device.index or 0) >= counts.get(device.type, 0):
+    if name not in devices and not (device.index == 0 and device.type in devices):
         raise ModelError(
-            f"the device {name!r} was asked for, and torch sees {counts.get(device.type, 0)} of type {device.type} here",
+            f"the device {name!r} was asked for, and torch sees only {', '.join(devices)} here",
             "set encoder.device to auto or cpu, or install the torch build for this accelerator",
         )
     return device
+
+
+def available_devices() -> tuple[str, ...]:
+    """What `encoder.device` may be on this machine, the best first: "cuda", "cuda:1" and so on, "mps", "cpu"."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    cuda = ["cuda", *(f"cuda:{index}" for index in range(1, count))] if count else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return (*cuda, *mps, "cpu")
 
 
 class ClipEncoder:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kgbuild.clip import ClipEncoder, load_clip, load_clip_parts, pick_device, save_clip
+from kgbuild.clip import ClipEncoder, available_devices, load_clip, load_clip_parts, pick_device, save_clip
 from kgbuild.config import EncoderConfig
 from kgbuild.errors import ModelError
 from kgbuild.pictures import PictureError, decode_rgb
@@ -268,8 +268,9 @@ def test_devices(monkeypatch):
         pick_device("gpu")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert available_devices() == ("cuda", "cpu")
     assert pick_device("auto") == torch.device("cuda")
-    with pytest.raises(ModelError, match="torch sees 1 of type cuda"):
-        pick_device("cuda:1")
-    with pytest.raises(ModelError, match="sees 0 of type meta"):
-        pick_device("meta")
+    assert pick_device("cuda:0") == torch.device("cuda:0")
+    for absent in ("cuda:1", "meta"):
+        with pytest.raises(ModelError, match=f"{absent}' was asked for, and torch sees only cuda, cpu here"):
+            pick_device(absent)

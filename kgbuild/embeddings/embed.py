@@ -99,7 +99,7 @@ def embed_texts(
     )
     for rows in _spans(np.flatnonzero(~held).tolist(), batch_size * SPAN):
         matrix[rows] = encoder.encode_texts([distinct[row] for row in rows])
-        if cache:
+        if cache is not None:  # an empty cache is false
             cache.put([keys[row] for row in rows], matrix[rows])
     return matrix[[place[text] for text in texts]]
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from kgbuild.config import Config, load_config, to_toml
 from kgbuild.errors import CatalogueError, ConfigError, KgbuildError
-from kgbuild.release import Release, Workspace
+from kgbuild.release import Release, Workspace, write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+LOADED = "stores.json"
 
 
 def propose_config(catalogue: str, folder: Path) -> tuple[str, dict[str, str]]:
@@ -51,7 +53,6 @@ def describe(out: Path) -> dict[str, Any]:
     workspace = Workspace(out)
     release = workspace.require_current()
     rejects = release.table("rejects", ["stage", "reason"]).group_by(["stage", "reason"]).aggregate([([], "count_all")])
-    marker = workspace.store / "loaded.json"
     return {
         "release": release.release_id,
         "folder": str(release.path),
@@ -59,7 +60,7 @@ def describe(out: Path) -> dict[str, Any]:
         "rows": release.manifest.rows(),
         "rejects": sorted([row["stage"], row["reason"], row["count_all"]] for row in rejects.to_pylist()),
         "releases": sorted(path.name for path in workspace.releases.glob("r*")),
-        "store": json.loads(marker.read_text()) if marker.exists() else "nothing loaded here yet",
+        "stores": loaded_stores(workspace),
     }
 
 
@@ -82,7 +83,51 @@ def load_current(
             on_progress=on_progress,
             force=force,
         )
-    return report.as_dict()
+        _mark_loaded(workspace, config, report.release_id)
+    return {
+        "release": report.release_id,
+        "skipped": report.skipped,
+        "nodes": dict(report.nodes),
+        "edges": dict(report.edges),
+        "vectors": report.vectors,
+        "nodes_created": report.counts.nodes_created,
+        "nodes_deleted": report.counts.nodes_deleted,
+        "edges_created": report.counts.edges_created,
+        "edges_deleted": report.counts.edges_deleted,
+        "seconds": round(report.seconds, 1),
+    }
+
+
+def diff_current(config: Config, out: Path) -> list[dict[str, Any]]:
+    """What `load_current` would create and delete in the store, by node label and edge type."""
+    from kgbuild.graph import diff_release, open_store
+
+    workspace = Workspace(out)
+    release = workspace.require_current()
+    with open_store(config.store, workspace.store) as store:
+        diff = diff_release(store, release)
+    rows = []
+    for what, created, deleted in (
+        ("node", diff.nodes_created, diff.nodes_deleted),
+        ("edge", diff.edges_created, diff.edges_deleted),
+    ):
+        kinds = sorted({*created, *deleted})
+        rows += [{"what": what, "kind": k, "create": created.get(k, 0), "delete": deleted.get(k, 0)} for k in kinds]
+    return rows
+
+
+def _mark_loaded(workspace: Workspace, config: Config, release_id: str) -> None:
+    """Remember for `status` where this folder's releases were loaded, without asking the store."""
+    place = config.store.uri or "embedded"
+    known = loaded_stores(workspace)
+    write_text(workspace.out / LOADED, json.dumps({**known, place: release_id}, sort_keys=True) + "\n")
+
+
+def loaded_stores(workspace: Workspace) -> dict[str, str]:
+    """Store -> the release it was given last."""
+    marker = workspace.out / LOADED
+    known: dict[str, str] = json.loads(marker.read_text("utf-8")) if marker.exists() else {}
+    return known
 
 
 def query_current(config: Config, out: Path, cypher: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

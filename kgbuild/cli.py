@@ -137,7 +137,8 @@ def status(out: OutOption = Path("out"), as_json: JsonOption = False) -> None:
         return
     console.result(f"release   {state['release']}  (of {len(state['releases'])} kept)")
     console.result(f"folder    {state['folder']}")
-    console.result(f"store     {state['store']}")
+    stores = ", ".join(f"{place}: {release}" for place, release in state["stores"].items())
+    console.result(f"stores    {stores or 'nothing loaded yet; kgbuild load'}")
     console.table(["table", "rows"], list(state["rows"].items()), title="\ntables")
     console.table(["stage", "reason", "rows"], [tuple(row) for row in state["rejects"]], title="\nrejects")
 
@@ -159,8 +160,11 @@ def load(
 
     loaded = _config(config, settings, out)
     if dry_run:
-        report = diff_current(loaded, out)
-        console.as_json(report) if as_json else console.table(["kind", "create", "delete"], report["kinds"])
+        changes = diff_current(loaded, out)
+        if as_json:
+            console.as_json(changes)
+        else:
+            console.table(["what", "kind", "create", "delete"], [list(row.values()) for row in changes])
         return
     report = load_current(loaded, out, force=force, on_progress=_load_note)
     console.as_json(report) if as_json else _print_load(report)
@@ -407,7 +411,15 @@ def _print_report(report: BuildReport) -> None:
 def _print_load(report: dict[str, Any]) -> None:
     from kgbuild import console
 
-    console.result("store     " + ", ".join(f"{key} {value}" for key, value in report.items()))
+    held = ", ".join(f"{count:,} {kind}" for kind, count in {**report["nodes"], **report["edges"]}.items())
+    if report["skipped"]:
+        console.result(f"store     holds {report['release']} already: {held}")
+        return
+    console.result(f"store     loaded {report['release']} in {report['seconds']} s: {held}")
+    console.result(
+        f"          created {report['nodes_created']:,} nodes, {report['edges_created']:,} edges; "
+        f"deleted {report['nodes_deleted']:,} nodes, {report['edges_deleted']:,} edges"
+    )
 
 
 def _load_note(kind: str, done: int, total: int) -> None:

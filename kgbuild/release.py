@@ -305,7 +305,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    _write_text(folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
+    write_text(folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
 
 
 def _remove_all_but_tables(folder: Path, stages: Mapping[str, StageRecord]) -> None:
@@ -325,7 +325,7 @@ def clear_record(folder: Path, stage: str) -> None:
 
 def write_record(folder: Path, stage: str, record: StageRecord) -> None:
     """Mark a stage of the release being built as done."""
-    _write_text(folder / f"{stage}.done.json", json.dumps(asdict(record), sort_keys=True))
+    write_text(folder / f"{stage}.done.json", json.dumps(asdict(record), sort_keys=True))
 
 
 def read_record(folder: Path, stage: str) -> StageRecord | None:
@@ -350,7 +350,8 @@ def link_output(source: TableFolder, target: Path, output: str) -> None:
         shutil.copy2(origin, place)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a small file under a temporary name and rename it."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, "utf-8")
     temporary.replace(path)

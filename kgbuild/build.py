@@ -91,8 +91,8 @@ def expand(
     Gives the same tables as a build of both catalogues at once (METHOD section 2).
     """
     workspace = Workspace(out)
-    catalogue = replace(config.catalogue, path=str(new_products), format="auto")
-    return _run(config, workspace, Source(catalogue, workspace.require_current()), progress or Silent(), around=around)
+    source = _expansion(config, workspace, new_products)
+    return _run(config, workspace, source, progress or Silent(), around=around)
 
 
 def run_stage(
@@ -171,7 +171,10 @@ def _run(
     began = time.monotonic()
     with workspace.lock(), _full_disk_explained(workspace.out):
         workspace.next.mkdir(parents=True, exist_ok=True)
-        run = _Run(config, workspace, workspace.current(), progress, force)
+        current = workspace.current()
+        if source.base is not None and current is not None:
+            source = replace(source, base=current)  # another process may have published while this one had no lock yet
+        run = _Run(config, workspace, current, progress, force)
         around(INGEST, partial(run.ingest, source))
         for stage in PIPELINE:
             around(stage.name, partial(run.stage, stage))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -15,7 +14,8 @@ from kgbuild.identity import image_id, text_id
 from kgbuild.ingest.boilerplate import split_sections
 from kgbuild.ingest.pictures import PictureError, Source, check_picture, fetch_all, sources_of
 from kgbuild.ingest.read import Reject, Row, RowBatch, read_rows
-from kgbuild.ingest.repair import decode, decode_escaped, repair_line, repair_text
+from kgbuild.ingest.repair import repair_line, repair_text
+from kgbuild.ingest.values import attributes_of, category_path, cell_line, cell_text
 from kgbuild.tables import TABLES, conform, reject_rows
 
 STAGE = "ingest"
@@ -56,7 +56,10 @@ class _Tables:
 
     def ingested(self) -> Ingested:
         tables = {name: _table(getattr(self, name), name) for name in ("products", "texts", "images", "pictures")}
-        return Ingested(**tables, rejects=reject_rows(STAGE, self.rejects))
+        return Ingested(
+            **tables,
+            rejects=reject_rows(STAGE, [(_utf8(key), reason, _utf8(detail)) for key, reason, detail in self.rejects]),
+        )
 
 
 def ingest_catalogue(catalogue: CatalogueConfig, ingest: IngestConfig, *, batch_rows: int = 512) -> Iterator[Ingested]:
@@ -92,7 +95,7 @@ def _products(
     batch: RowBatch, catalogue: CatalogueConfig, ingest: IngestConfig, seen: set[str], rejects: list[Reject]
 ) -> Iterator[_Product]:
     for row, place in zip(batch.rows, batch.places, strict=True):
-        product_id = repair_line(_text(row.get(catalogue.columns.id))[0])
+        product_id = repair_line(cell_text(row.get(catalogue.columns.id))[0])
         if not product_id:
             rejects.append((place, "no_id", f"column {catalogue.columns.id} is empty"))
         elif product_id in seen:
@@ -105,11 +108,11 @@ def _products(
 def _product(product_id: str, row: Row, place: str, catalogue: CatalogueConfig, ingest: IngestConfig) -> _Product:
     columns = catalogue.columns
     product = _Product(product_id, place, "", [], [], row)
-    title, utf8 = _text(row.get(columns.title)) if columns.title else ("", True)
+    title, utf8 = cell_text(row.get(columns.title)) if columns.title else ("", True)
     doubtful = [] if utf8 else [columns.title]
     product.title = _cut(repair_line(title), columns.title, product, ingest)
     for column in columns.texts:
-        raw, utf8 = _text(row.get(column))
+        raw, utf8 = cell_text(row.get(column))
         doubtful += [] if utf8 else [column]
         text = _cut(repair_text(raw[: 4 * ingest.text_max_characters]), column, product, ingest, length=len(raw))
         if text:
@@ -141,7 +144,7 @@ def _add_products(
     tables: _Tables,
 ) -> None:
     sources = [source for product in products for source in product.sources]
-    fetched = iter(fetch_all(sources, timeout_seconds=ingest.url_timeout_seconds))
+    fetched = fetch_all(sources, timeout_seconds=ingest.url_timeout_seconds)
     for product in products:
         images, pictures = _images(product, fetched, ingest)
         tables.rejects += product.rejects
@@ -192,7 +195,7 @@ def _images(
             continue
         pictures[picture.sha256] = picture.data
         rows[picture.sha256] = {
-            "image_id": image_id(product.id, picture.sha256), "product_id": product.id, "uri": source.uri, "width": picture.width,
+            "image_id": image_id(product.id, picture.sha256), "product_id": product.id, "uri": _utf8(source.uri), "width": picture.width,
             "height": picture.height, "sha256": picture.sha256,
         }  # fmt: skip
     return list(rows.values()), pictures
@@ -216,71 +219,16 @@ def _product_row(product: _Product, catalogue: CatalogueConfig, rejects: list[Re
     return {
         "product_id": product.id,
         "title": product.title,
-        "brand": _line(row.get(columns.brand)) or None,
-        "category_path": list(_category(row, catalogue)),
-        "attributes": sorted(_attributes(row, columns.attributes, product.id, rejects).items()),
-        "split": _line(row.get(columns.split)) or None,
+        "brand": cell_line(row.get(columns.brand)) or None,
+        "category_path": list(category_path(row, catalogue)),
+        "attributes": sorted(attributes_of(row, columns.attributes, product.id, rejects).items()),
+        "split": cell_line(row.get(columns.split)) or None,
     }
 
 
-def _category(row: Row, catalogue: CatalogueConfig) -> Iterator[str]:
-    columns = catalogue.columns.category
-    for column in columns:
-        value = row.get(column)
-        parts: Iterable[object] = value if isinstance(value, list) else (value,)
-        for part in parts:
-            text = _line(part)
-            levels = (
-                text.split(catalogue.columns.category_separator)
-                if len(columns) == 1 and catalogue.columns.category_separator
-                else [text]
-            )
-            yield from (level.strip() for level in levels if level.strip())
-
-
-def _attributes(row: Row, columns: Iterable[str], product_id: str, rejects: list[Reject]) -> dict[str, str]:
-    """Values by name; the keys of a JSON object stand for themselves, and of two equal names the first stays."""
-    found: dict[str, str] = {}
-    for column in columns:
-        value = row.get(column)
-        members: Mapping[object, object]
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            try:
-                members = json.loads(value)
-            except (json.JSONDecodeError, RecursionError) as error:
-                rejects.append((product_id, "attribute_broken", f"{column}: no JSON: {error}"))
-                continue
-        else:
-            members = value if isinstance(value, dict) else {column: value}
-        for key, member in members.items():
-            name, text = repair_line(str(key)), _line(member)
-            if name and text:
-                found.setdefault(name, text)
-    return found
-
-
-def _line(value: object) -> str:
-    return repair_line(_text(value)[0])
-
-
-def _text(value: object) -> tuple[str, bool]:
-    """A cell as text, and whether its bytes were UTF-8."""
-    if value is None:
-        return "", True
-    if isinstance(value, bytes):
-        return decode(value)
-    if isinstance(value, str):
-        return decode_escaped(value)
-    if isinstance(value, bool):
-        return str(value).lower(), True
-    if isinstance(value, float):
-        return ("" if value != value else str(int(value)) if value.is_integer() else repr(value)), True
-    if isinstance(value, list):
-        parts = [_text(item) for item in value]
-        return ", ".join(text for text, _ in parts if text), all(utf8 for _, utf8 in parts)
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str), True
-    return str(value), True
+def _utf8(text: str) -> str:
+    """File names that are not UTF-8 are read with escapes, which Arrow does not take."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _table(rows: list[Row], name: str) -> pa.Table:

@@ -12,8 +12,9 @@ from typing import Final
 from kgbuild.config import CatalogueConfig
 from kgbuild.identity import fingerprint
 from kgbuild.ingest.catalogue import image_root
+from kgbuild.ingest.files import CatalogueFile, catalogue_files
 from kgbuild.ingest.pictures import sources_of
-from kgbuild.ingest.read import HEAD_ROWS, CatalogueFile, catalogue_files, read_rows
+from kgbuild.ingest.read import HEAD_ROWS, read_rows
 
 PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jfif", ".ppm")
 _BLOCK: Final = 1 << 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import posixpath
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Final
 import fsspec
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kgbuild.errors import MissingExtraError
+from kgbuild.ingest.files import backend_error
 
 MIN_SIDE: Final = 16
 """Pixels; smaller pictures are tracking dots and icons."""
@@ -89,15 +88,21 @@ def sources_of(value: object, *, where: str, root: str) -> Iterator[Source]:
             yield from sources_of(item, where=where if index == 0 else f"{where}/{index}", root=root)
 
 
-def fetch_all(sources: Sequence[Source], *, timeout_seconds: float) -> list[bytes | PictureError]:
-    """The bytes of every source in their order, or why there are none; those behind URLs are fetched side by side."""
-    remote = [source for source in sources if source.data is None and "://" in source.location]
-    fetched: dict[int, bytes | PictureError] = {}
-    if remote:
-        with ThreadPoolExecutor(min(FETCHES, len(remote))) as pool:
-            results = pool.map(lambda source: _fetch_url(source.location, timeout_seconds), remote)
-            fetched = {id(source): result for source, result in zip(remote, results, strict=True)}
-    return [_bytes_of(source, fetched) for source in sources]
+def fetch_all(sources: Sequence[Source], *, timeout_seconds: float) -> Iterator[bytes | PictureError]:
+    """The bytes of every source in their order, or why there are none; those behind URLs are fetched some ahead, side by side.
+
+    At most `2 * FETCHES` fetched pictures are held at a time.
+    """
+    if not any(_is_remote(source) for source in sources):
+        yield from map(_read_local, sources)
+        return
+
+    def fetch(source: Source) -> bytes | PictureError:
+        return _fetch_url(source.location, timeout_seconds) if _is_remote(source) else _read_local(source)
+
+    with ThreadPoolExecutor(FETCHES) as pool:
+        for start in range(0, len(sources), 2 * FETCHES):
+            yield from pool.map(fetch, sources[start : start + 2 * FETCHES])
 
 
 def check_picture(data: bytes, *, max_side: int) -> Picture:
@@ -168,11 +173,13 @@ def _location(name: str, root: str) -> str:
     return f"{root.rstrip('/')}/{name}" if "://" in root else str(Path(root) / name)
 
 
-def _bytes_of(source: Source, fetched: dict[int, bytes | PictureError]) -> bytes | PictureError:
+def _is_remote(source: Source) -> bool:
+    return source.data is None and "://" in source.location and not source.location.startswith("data:")
+
+
+def _read_local(source: Source) -> bytes | PictureError:
     if source.data is not None:
         return source.data
-    if id(source) in fetched:
-        return fetched[id(source)]
     return _read_inline(source.location) if source.location.startswith("data:") else _read_path(Path(source.location))
 
 
@@ -204,7 +211,7 @@ def _fetch_url(url: str, timeout_seconds: float) -> bytes | PictureError:
     try:
         filesystem, path = fsspec.url_to_fs(url)
     except ImportError as error:
-        raise MissingExtraError(str(error), "urls") from error
+        raise backend_error(url, error) from error
     except ValueError as error:
         return PictureError("image_absent", f"{url}: {error}")
     try:
@@ -224,8 +231,3 @@ def _cat(filesystem: Any, path: str, timeout_seconds: float) -> bytes:
             filesystem.cat_file(path, timeout=timeout_seconds)
         )  # the wrapper of async backends takes the timeout
     return bytes(filesystem.cat_file(path))
-
-
-def file_name(path: str) -> str:
-    """The last part of a path or URL."""
-    return posixpath.basename(path.rstrip("/")) or path

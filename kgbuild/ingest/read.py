@@ -6,49 +6,27 @@ A catalogue that cannot be read at all raises `CatalogueError`; a single bad lin
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import posixpath
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
-from typing import IO, Any, Final
+from typing import Any, Final
 
-import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kgbuild.config import CatalogueConfig
-from kgbuild.errors import CatalogueError, MissingExtraError
+from kgbuild.errors import CatalogueError
+from kgbuild.ingest.files import CatalogueFile, catalogue_files, open_parquet, open_text
 
 Row = dict[str, object]
 Reject = tuple[str, str, str]
 
-SUFFIXES: Final = {
-    ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-}  # fmt: skip
 HEAD_ROWS: Final = 1000
 """JSON Lines have no header: a mapped column must occur in so many first rows of a file."""
 _LONGEST_FIELD: Final = 1 << 26
 _DELIMITERS: Final = ",;\t|"
-
-
-@dataclass(frozen=True)
-class CatalogueFile:
-    """One file of a catalogue: where it is, its name relative to the catalogue, its format."""
-
-    filesystem: Any
-    path: str
-    name: str
-    format: str
-
-    @property
-    def compressed(self) -> bool:
-        """Whether it is gzipped."""
-        return self.path.endswith(".gz")
 
 
 @dataclass
@@ -102,95 +80,18 @@ def mapped_columns(catalogue: CatalogueConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name))
 
 
-def catalogue_files(catalogue: CatalogueConfig) -> list[CatalogueFile]:
-    """The files of a catalogue: the one it names, or those of the folder (not of its sub-folders) by name, hidden ones left out.
-
-    Raises:
-        CatalogueError: nothing is there, or nothing of a known format.
-    """
-    if not catalogue.path:
-        raise CatalogueError("catalogue.path is empty", "name a Parquet, CSV or JSON Lines file, or a folder of them")
-    filesystem, path = _locate(catalogue.path)
-    if filesystem.isfile(path):
-        return [_file(filesystem, path, catalogue.format)]
-    if not filesystem.isdir(path):
-        raise CatalogueError(f"there is no catalogue at {catalogue.path}", _nearest_name(filesystem, path))
-    found = sorted(p for p in filesystem.ls(path, detail=False) if filesystem.isfile(p))
-    visible = [p for p in found if not posixpath.basename(p).startswith((".", "_"))]
-    chosen = [
-        p
-        for p in visible
-        if _format_of_name(p) in ({catalogue.format} if catalogue.format != "auto" else set(SUFFIXES.values()))
-    ]
-    if not chosen:
-        known = ", ".join(SUFFIXES)
-        raise CatalogueError(
-            f"the folder {catalogue.path} holds no catalogue file ({len(visible)} other files)",
-            f"known endings: {known}, and .gz after them",
-        )
-    return [CatalogueFile(filesystem, p, posixpath.basename(p), _format_of_name(p)) for p in chosen]
-
-
 def column_names(file: CatalogueFile, *, head_rows: int = HEAD_ROWS) -> list[str]:
     """The columns of one file: of its schema, its header, or its first rows."""
     if file.format == "parquet":
-        with _open_parquet(file) as parquet:
+        with open_parquet(file) as parquet:
             return list(parquet.schema_arrow.names)
     if file.format == "csv":
-        with _open_text(file) as stream:
+        with open_text(file) as stream:
             return next(_csv_reader(stream), [])
     names: dict[str, None] = {}
     for batch in islice(_read_json_lines(file, 1, ()), head_rows):
         names.update(dict.fromkeys(key for row in batch.rows for key in row))
     return list(names)
-
-
-def _locate(path: str) -> tuple[Any, str]:
-    try:
-        filesystem, inside = fsspec.url_to_fs(path)
-    except ImportError as error:
-        raise MissingExtraError(str(error), "urls") from error
-    except ValueError as error:
-        raise CatalogueError(
-            f"{path} has a protocol that is not known: {error}", "use a path, or a URL that fsspec knows"
-        ) from error
-    return filesystem, str(inside)
-
-
-def _nearest_name(filesystem: Any, path: str) -> str:
-    """What to try instead: the nearest name beside the one that is missing."""
-    folder, name = posixpath.split(path.rstrip("/"))
-    if not folder or not filesystem.isdir(folder):
-        return f"the folder {folder or '/'} does not exist either" if folder else "check the path"
-    names = sorted(posixpath.basename(p.rstrip("/")) for p in filesystem.ls(folder, detail=False))
-    near = get_close_matches(name, names, n=1, cutoff=0.4)
-    return (
-        f"did you mean {posixpath.join(folder, near[0])!r}?"
-        if near
-        else f"in {folder} there are: {', '.join(names[:8]) or 'no files'}"
-    )
-
-
-def _format_of_name(path: str) -> str:
-    name = path.removesuffix(".gz").lower()
-    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), "")
-
-
-def _file(filesystem: Any, path: str, wanted: str) -> CatalogueFile:
-    kind = wanted if wanted != "auto" else _format_of_name(path) or _format_of_bytes(filesystem, path)
-    if not kind:
-        raise CatalogueError(
-            f"{path} is of no known format", f"known endings: {', '.join(SUFFIXES)}; or set catalogue.format"
-        )
-    return CatalogueFile(filesystem, path, posixpath.basename(path), kind)
-
-
-def _format_of_bytes(filesystem: Any, path: str) -> str:
-    with filesystem.open(path, "rb") as stream:
-        head = stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    return "jsonl" if head.startswith(b"{") else ""
 
 
 def _check_columns(files: Sequence[CatalogueFile], wanted: Sequence[str], catalogue: CatalogueConfig) -> None:
@@ -213,45 +114,8 @@ def _nearest_column(name: str, present: Sequence[str]) -> str:
     return f"did you mean {lowered[near[0]]!r}? it has: {there}" if near else f"it has: {there}"
 
 
-@contextmanager
-def _open_bytes(file: CatalogueFile) -> Iterator[IO[bytes]]:
-    with file.filesystem.open(file.path, "rb") as raw:
-        if not file.compressed:
-            yield raw
-            return
-        with gzip.GzipFile(fileobj=raw) as unpacked:
-            yield unpacked  # type: ignore[misc]
-
-
-@contextmanager
-def _open_text(file: CatalogueFile) -> Iterator[io.TextIOWrapper]:
-    """The file as text; bytes that are not UTF-8 stay as escapes, which the repair of texts turns back and reports."""
-    with _open_bytes(file) as raw:
-        first = raw.read(2)
-        raw.seek(0)
-        encoding = "utf-16" if first in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        with io.TextIOWrapper(
-            raw, encoding=encoding, errors="surrogateescape" if encoding != "utf-16" else "replace", newline=""
-        ) as text:
-            try:
-                yield text
-            except (EOFError, gzip.BadGzipFile) as error:
-                raise CatalogueError(f"{file.path} is damaged: {error}", "copy or export it again") from error
-
-
-@contextmanager
-def _open_parquet(file: CatalogueFile) -> Iterator[pq.ParquetFile]:
-    with file.filesystem.open(file.path, "rb") as raw:
-        try:
-            yield pq.ParquetFile(raw)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise CatalogueError(
-                f"{file.path} is no readable Parquet file: {error}", "export it again, or set catalogue.format"
-            ) from error
-
-
 def _read_parquet(file: CatalogueFile, batch_rows: int, wanted: Sequence[str]) -> Iterator[RowBatch]:
-    with _open_parquet(file) as parquet:
+    with open_parquet(file) as parquet:
         columns = [name for name in parquet.schema_arrow.names if name in wanted] if wanted else None
         number = 0
         for part in parquet.iter_batches(batch_size=batch_rows, columns=columns):
@@ -286,7 +150,7 @@ def _csv_reader(stream: io.TextIOWrapper) -> Any:
 
 def _read_csv(file: CatalogueFile, batch_rows: int, _wanted: Sequence[str]) -> Iterator[RowBatch]:
     batch = RowBatch()
-    with _open_text(file) as stream:
+    with open_text(file) as stream:
         reader = _csv_reader(stream)
         header: list[str] = next(reader, [])
         while True:
@@ -312,7 +176,7 @@ def _read_csv(file: CatalogueFile, batch_rows: int, _wanted: Sequence[str]) -> I
 
 def _read_json_lines(file: CatalogueFile, batch_rows: int, _wanted: Sequence[str]) -> Iterator[RowBatch]:
     batch = RowBatch()
-    with _open_text(file) as stream:
+    with open_text(file) as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue

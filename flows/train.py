@@ -9,14 +9,14 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.evaluate import measure
 from flows.settings import settle
-from kgbuild import actions
 from kgbuild.config import Config
+from kgbuild.learning import train_current
 
 
 @task(cache_policy=NO_CACHE)
 def train_model(config: Config, out: Path, target: Path) -> dict[str, Any]:
     """Train on the current release; goes on from the checkpoints in `target`."""
-    return actions.train_current(config, out, target, shards=None, resume=True, note=get_run_logger().info)
+    return train_current(config, out, target, shards=None, resume=True, note=get_run_logger().info)
 
 
 @flow(name="kgbuild-train", log_prints=True)

@@ -19,6 +19,8 @@ from kgbuild.release import Release, Workspace, write_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from kgbuild.clip import ClipEncoder
+
 LOADED = "stores.json"
 
 
@@ -365,17 +367,10 @@ def evaluate_current(
     return rows
 
 
-def _image_embeddings(release: Release, config: Config, encoder: Any) -> pa.Table:
-    import pyarrow as pa
-
-    from kgbuild.embeddings import embed_images
-    from kgbuild.stages import rows_between
+def _image_embeddings(release: Release, config: Config, encoder: ClipEncoder) -> pa.Table:
+    from kgbuild.learning import embed_release_images
 
     made_by = (release.schema("image_embeddings").metadata or {}).get(b"fingerprint", b"").decode()
     if made_by == encoder.fingerprint:
         return release.table("image_embeddings")
-    parts = []
-    for shard in release.batches("images", rows=2_048):
-        pictures = rows_between(release, "pictures", "sha256", shard["sha256"])
-        parts.append(embed_images(shard, pictures, encoder=encoder, batch_size=config.encoder.batch_size)[0])
-    return pa.concat_tables(parts)
+    return embed_release_images(encoder, release, batch_size=config.encoder.batch_size)

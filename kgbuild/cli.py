@@ -262,7 +262,7 @@ def export(
 ) -> None:
     """Write the concept-image batches of the current release as sharded files for a trainer."""
     from kgbuild import console
-    from kgbuild.actions import export_current
+    from kgbuild.learning import export_current
 
     report = export_current(_config(config, settings, out), out, target)
     console.as_json(report) if as_json else console.table(["", ""], list(report.items()))
@@ -298,7 +298,7 @@ def train(
 ) -> None:
     """Train an image-text model with ITC + CVA on the concept-image batches; resumes where it stopped."""
     from kgbuild import console
-    from kgbuild.actions import train_current
+    from kgbuild.learning import train_current
 
     report = train_current(
         _config(config, settings, out), out, target, shards=shards, resume=not fresh, note=console.note

@@ -56,7 +56,7 @@ def train_current(
     """
     from kgbuild.training import train
 
-    tell = note or (lambda text: None)
+    tell = note or _nobody
     release = Workspace(out).require_current()
     folder = shards or _exported(config, out, target, tell)
     result = train(
@@ -180,3 +180,7 @@ def _rows_by(tables: TableFolder, name: str, column: str) -> Callable[[Sequence[
         return rows_with(tables, name, column, pa.array(list(keys), pa.string()))
 
     return fetch
+
+
+def _nobody(text: str) -> None:
+    """Where nobody listens."""

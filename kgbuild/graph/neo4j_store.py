@@ -77,7 +77,8 @@ class Neo4jStore:
             )
         try:
             with self._errors("connecting"):
-                self._driver.verify_connectivity(database=database)  # fails at once where a query would be repeated
+                self._driver.verify_connectivity()  # fails at once where a query would be repeated
+            self.query("RETURN 1 AS one")  # the database
         except StoreError:
             self._driver.close()
             raise

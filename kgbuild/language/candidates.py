@@ -41,6 +41,10 @@ def form_of(head: str, units: Sequence[int], slots: Sequence[Slot]) -> Form:
 
 def fallen_under(slots: Sequence[Slot], max_modifiers: int) -> set[Units]:
     """All sets of at most `max_modifiers` units that take at most one unit from each slot."""
+    units = [slot[0] for slot in slots if len(slot) == 1]
+    if len(units) == len(slots) == len(set(units)):  # the usual case, ten times faster
+        units.sort()
+        return {some for size in range(min(max_modifiers, len(units)) + 1) for some in combinations(units, size)}
     return {
         tuple(sorted(set(chosen)))
         for size in range(min(max_modifiers, len(slots)) + 1)

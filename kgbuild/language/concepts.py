@@ -173,23 +173,18 @@ def _most_specific(
 def _concept_rows(
     candidates: Sequence[Candidate], units: Sequence[tuple[str, str]], spread: Counts, order: Mapping[str, float]
 ) -> pa.Table:
-    n_mentions = sums(spread.phrase, spread.mentions, len(candidates)).tolist()
-    n_products = np.bincount(spread.phrase, minlength=len(candidates)).tolist()
-    rows = []
-    for number, (head, numbers) in enumerate(candidates):
-        modifiers = sorted(units[unit][1] for unit in numbers)
-        label = concept_label(head, modifiers, order=order)
-        rows.append(
-            {
-                "concept_id": concept_id(head, modifiers),
-                "label": label,
-                "head_noun": head,
-                "modifiers": modifiers,
-                "n_mentions": n_mentions[number],
-                "n_products": n_products[number],
-            }
-        )
-    return in_order(pa.Table.from_pylist(rows, schema=TABLES["concepts"].schema), "concepts")
+    heads = [head for head, _ in candidates]
+    modifiers = [sorted(units[unit][1] for unit in numbers) for _, numbers in candidates]
+    named = list(zip(heads, modifiers, strict=True))
+    columns = {
+        "concept_id": [concept_id(head, some) for head, some in named],
+        "label": [concept_label(head, some, order=order) for head, some in named],
+        "head_noun": heads,
+        "modifiers": modifiers,
+        "n_mentions": sums(spread.phrase, spread.mentions, len(candidates)),
+        "n_products": np.bincount(spread.phrase, minlength=len(candidates)),
+    }
+    return in_order(pa.table(columns, schema=TABLES["concepts"].schema), "concepts")
 
 
 def _link_rows(

@@ -66,9 +66,13 @@ class Counts:
     @classmethod
     def of(cls, phrase: Ints, product: Ints, mentions: Ints, width: int) -> Counts:
         """Join equal pairs, adding up their mentions."""
-        keys, place = np.unique(phrase * width + product, return_inverse=True)
-        distinct_phrase, distinct_product = np.divmod(keys, max(width, 1))
-        return cls(distinct_phrase, distinct_product, sums(place, mentions, len(keys)), width)
+        keys = phrase * width + product
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        distinct_phrase, distinct_product = np.divmod(keys[first], max(width, 1))
+        summed = np.add.reduceat(mentions[order], first) if len(first) else mentions[:0]
+        return cls(distinct_phrase, distinct_product, summed, width)
 
     def renamed(self, new_phrase: Ints) -> Counts:
         """The counts after phrase i became `new_phrase[i]`; several may become one."""
@@ -89,7 +93,5 @@ class Counts:
 
 
 def sums(group: Ints, amount: Ints, n_groups: int) -> Ints:
-    """The sum of `amount` in each group."""
-    total = np.zeros(n_groups, np.int64)
-    np.add.at(total, group, amount)
-    return total
+    """The sum of `amount` in each group, exact below 2**53."""
+    return np.bincount(group, weights=amount, minlength=n_groups).astype(np.int64)

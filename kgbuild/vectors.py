@@ -105,7 +105,7 @@ def numpy_coarse(queries: Embeddings, gallery: Embeddings, m: int) -> tuple[Plac
     similarities = queries @ gallery.T
     if m == len(gallery):
         return np.broadcast_to(np.arange(m), similarities.shape), similarities
-    places = np.argpartition(-similarities, m - 1, axis=1)[:, :m]
+    places = np.argpartition(similarities, len(gallery) - m, axis=1)[:, len(gallery) - m :]
     return places, np.take_along_axis(similarities, places, axis=1)
 
 

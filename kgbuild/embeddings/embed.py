@@ -95,7 +95,9 @@ def embed_texts(
     place = {text: row for row, text in enumerate(distinct)}
     keys = [text_key(text) for text in distinct]
     held, matrix = (
-        cache.get(keys) if cache else (np.zeros(len(keys), np.bool_), np.zeros((len(keys), encoder.dim), np.float32))
+        cache.get(keys)
+        if cache is not None
+        else (np.zeros(len(keys), np.bool_), np.zeros((len(keys), encoder.dim), np.float32))
     )
     for rows in _spans(np.flatnonzero(~held).tolist(), batch_size * SPAN):
         matrix[rows] = encoder.encode_texts([distinct[row] for row in rows])

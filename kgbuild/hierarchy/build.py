@@ -90,11 +90,15 @@ def expand_hierarchy(
         raise TableError(f"{len(unknown)} added concepts are not in the table of concepts, for example {unknown[0]}")
     old = list(zip(edges["hyponym_id"].to_pylist(), edges["hypernym_id"].to_pylist(), strict=True))
     moved = added | {hyponym for hyponym, hypernym in old if hyponym in here and hypernym not in here}
+    covers: dict[str, list[str]] = defaultdict(list)
+    for low, high in old:
+        covers[low].append(high)
     pairs: list[tuple[str, str]] = []
     for members in known.by_head(only=moved).values():
         head = Head(members, rules)
-        inserted = [modifiers for modifiers, one in members.items() if one in added]
-        moved.update(members[modifiers] for above in inserted for modifiers in head.below(above))
+        for inserted in [modifiers for modifiers, one in members.items() if one in added]:
+            below = {members[modifiers] for modifiers in head.below(inserted)}
+            moved.update(one for one in below if below.isdisjoint(covers[one]))  # else an old cover stands between
         pairs += _pairs(head, [modifiers for modifiers, one in members.items() if one in moved])
     pairs += [(low, high) for low, high in old if low in here and high in here and low not in moved]
     return _annotate(pairs, known)

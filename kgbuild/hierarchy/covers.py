@@ -8,7 +8,7 @@ transitively reduced hierarchy. Concepts of different heads never meet here, so 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import prod
 
 from kgbuild.subsumption import generalises_unit, modifiers_subsume
@@ -40,13 +40,11 @@ class Head:
             return self._lowest(met)
         return [one for one in met if not any(one < other for other in met)]  # the usual case: only drops
 
-    def below(self, modifiers: Modifiers) -> Iterable[Modifiers]:
-        """Kept concepts among which are all those that `modifiers` subsumes: such that each unit of it finds a match."""
-        if not modifiers:
-            return self.members.keys()
-        return set.intersection(
-            *({m for u in self._narrower_units(unit) for m in self._held_by(u)} for unit in modifiers)
-        )
+    def below(self, modifiers: Modifiers) -> set[Modifiers]:
+        """The kept concepts strictly below `modifiers`."""
+        holders = [{m for u in self._narrower_units(unit) for m in self._held_by(u)} for unit in modifiers]
+        possible = set.intersection(*holders) if holders else self.members.keys()
+        return {one for one in possible if self._above(modifiers, one)}
 
     def _walk_up(self, modifiers: Modifiers) -> list[Modifiers]:
         """The kept concepts met first on each path up."""

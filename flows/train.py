@@ -27,7 +27,7 @@ def train_on_graph(
     protocols: list[str] | None = None,
     settings: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Train into `target` (a killed run goes on where it stopped), then measure the model in use and the new one."""
+    """Train, then measure the model in use and the new one; the report says where the new one lies."""
     tree = settle(config, Path(out), settings)
     report = train_model(tree, Path(out), Path(target))
     for model in (tree.encoder.model, str(report["model"])):

@@ -13,6 +13,7 @@ from flows import tasks
 from flows.build import build_graph
 from flows.evaluate import evaluate_model
 from flows.expand import expand_graph
+from flows.train import train_on_graph
 from kgbuild import actions, build
 from kgbuild.errors import StoreError
 from kgbuild.release import StageRecord, Workspace, write_table
@@ -39,7 +40,7 @@ def task_runs(flow_name):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_build_expand_and_evaluate_on_the_sample(tmp_path):
+def test_build_expand_evaluate_and_train_on_the_sample(tmp_path):
     some = tmp_path / "some.jsonl"
     lines = (SAMPLE / "catalogue.jsonl").read_bytes().splitlines()
     some.write_bytes(b"\n".join(lines[:60]) + b"\n")
@@ -68,6 +69,12 @@ def test_build_expand_and_evaluate_on_the_sample(tmp_path):
     rows = evaluate_model(config=config, out=out, protocols=["full"], settings=settings)
     assert {row["direction"] for row in rows} == {"image_to_text", "text_to_image", "both"}
     assert all(row["run_id"].startswith(expanded) for row in rows)
+
+    learn = [*settings, f"training.model={model}", "training.warmup_steps=1", "batches.batch_size=32"]
+    report = train_on_graph(config=config, out=out, target=str(tmp_path / "models"), protocols=["full"], settings=learn)
+    assert Path(report["model"]).is_relative_to(tmp_path / "models" / expanded)
+    assert list(Path(report["model"]).glob("*.safetensors"))
+    assert {"train_model", "measure"} <= task_runs("kgbuild-train")
 
 
 @pytest.fixture

@@ -114,11 +114,12 @@ def load_release(
     """
     started = time.monotonic()
     want = count_rows(tables)
-    whole = _holds(store, release_id, dim, want)
+    marker = next(iter(store.query(cypher.READ_MARKER)), None)
+    whole = marker is not None and _is_whole(store, marker, release_id, dim, want)
     if whole and not force:
         return _report(release_id, want, WriteCounts(), started, skipped=True)
     load = _Load(tables, _Stamp(run_id, release_id), dim, rows_per_transaction, want, on_progress or _silent)
-    if isinstance(store, AsideStore) and not whole:
+    if isinstance(store, AsideStore) and marker is not None and not whole:
         with store.aside() as target:
             counts = load.into(target)
     else:
@@ -314,12 +315,11 @@ def _warm(store: GraphStore) -> None:
             store.query(cypher.NEAREST, {"index": name, "k": 1, "vector": row["embedding"]})
 
 
-def _holds(store: GraphStore, release_id: str, dim: int, want: RowCounts) -> bool:
-    """Whether the store says that it holds the release whole, and has the counts to show for it."""
-    markers = store.query(cypher.READ_MARKER)
-    if not markers or not markers[0]["complete"] or markers[0]["dim"] != dim:
+def _is_whole(store: GraphStore, marker: Mapping[str, Any], release_id: str, dim: int, want: RowCounts) -> bool:
+    """Whether the store's marker says that it holds the release whole, and it has the counts to show for it."""
+    if not marker["complete"] or marker["release_id"] != release_id or marker["dim"] != dim:
         return False
-    return markers[0]["release_id"] == release_id and _differences(store, release_id, want) == []
+    return _differences(store, release_id, want) == []
 
 
 def _verify(store: GraphStore, release_id: str, want: RowCounts) -> None:

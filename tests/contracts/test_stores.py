@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from graph.fashion import ANSWERS, IMAGE_VECTORS, PARAMETERS, UNORDERED, fashion
+from graph.fashion import ANSWERS, PARAMETERS, fashion
 from graph.synthetic import MemoryTables, release
 
 from kgbuild.errors import StoreError
@@ -140,19 +140,19 @@ def test_a_property_that_is_gone_is_removed(store: GraphStore) -> None:
     assert store.query("MATCH (p:Product) WHERE p.title IS NOT NULL RETURN p.id AS id") == []
 
 
-@pytest.mark.parametrize("example", EXAMPLE_QUERIES, ids=lambda example: example.name)
-def test_example_queries_have_the_right_answers(store: GraphStore, example: Any) -> None:
+def test_example_queries_have_the_right_answers(store: GraphStore) -> None:
     load(store, fashion(), dim=3)
-    rows = store.query(example.cypher, PARAMETERS[example.name])
-    answers = [tuple(value for key, value in row.items() if key != "score") for row in rows]
-    if example.name == "connection":
-        assert [steps for _, steps in answers] == [2]
-        assert answers[0][0][0::2] == ["blue shirt", "checked shirt"]
-        assert answers[0][0][1] in ("shirt", "blue checked shirt")
-    elif example.name in UNORDERED:
-        assert sorted(answers) == sorted(ANSWERS[example.name])
-    else:
-        assert answers == ANSWERS[example.name]
+    for example in EXAMPLE_QUERIES:
+        rows = store.query(example.cypher, PARAMETERS[example.name])
+        answers = [tuple(value for key, value in row.items() if key != "score") for row in rows]
+        if example.name == "connection":  # two ways are equally short
+            assert [steps for _, steps in answers] == [2]
+            assert answers[0][0][0::2] == ["blue shirt", "checked shirt"]
+            assert answers[0][0][1] in ("shirt", "blue checked shirt")
+        elif example.name == "search":  # scores differ between the stores
+            assert sorted(answers) == sorted(ANSWERS["search"])
+        else:
+            assert answers == ANSWERS[example.name], example.name
 
 
 def test_nearest_pictures_are_those_of_an_exact_search(store: GraphStore) -> None:
@@ -325,4 +325,3 @@ def test_an_absent_database_is_named(store: GraphStore, request: pytest.FixtureR
 
 
 assert set(PARAMETERS) == set(ANSWERS) == {example.name for example in EXAMPLE_QUERIES}
-assert len(IMAGE_VECTORS) == 4

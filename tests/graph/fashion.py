@@ -54,8 +54,6 @@ ANSWERS: Mapping[str, list[tuple[Any, ...]]] = {
     "without_pictures": [("blue checked shirt", 1), ("kurta", 1)],
     "connection": [(["blue shirt", "shirt", "checked shirt"], 2)],
 }
-UNORDERED = {"connection", "search"}
-"""Two shortest ways are equally short (over shirt, over blue checked shirt); full-text scores differ between the stores."""
 
 
 def fashion() -> MemoryTables:

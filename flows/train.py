@@ -11,12 +11,14 @@ from flows.evaluate import measure
 from flows.settings import settle
 from kgbuild.config import Config
 from kgbuild.learning import train_current
+from kgbuild.release import Workspace
 
 
 @task(cache_policy=NO_CACHE)
 def train_model(config: Config, out: Path, target: Path) -> dict[str, Any]:
-    """Train on the current release; goes on from the checkpoints in `target`."""
-    return train_current(config, out, target, shards=None, resume=True, note=get_run_logger().info)
+    """Train on the current release into a folder of its id: a killed run goes on there, a new release starts anew."""
+    folder = target / Workspace(out).require_current().release_id
+    return train_current(config, out, folder, note=get_run_logger().info)
 
 
 @flow(name="kgbuild-train", log_prints=True)

@@ -152,14 +152,19 @@ def main() -> None:
     print(f"{out}: {size / 1e6:.2f} MB in {sum(1 for f in out.rglob('*') if f.is_file())} files")
 
 
-def write_sample(out: Path) -> None:
-    """Write all files of the sample into `out`, after removing what an earlier run left in its images folder."""
+def write_sample(out: Path, *, every: int = 1) -> None:
+    """Write all files of the sample into `out`, after removing what an earlier run left in its images folder.
+
+    Args:
+        out: the folder.
+        every: draw only the pictures of every so-many-th product, for a quick test.
+    """
     shutil.rmtree(out / "images", ignore_errors=True)
     (out / "images").mkdir(parents=True)
     rng = random.Random(SEED)
     entries = list(_with_twins(_entries(rng, CATALOGUE_ROWS, start=10001, new=False), rng))
     arrivals = list(_entries(rng, ARRIVAL_ROWS, start=20001, new=True))
-    for entry in [*entries, *arrivals]:
+    for entry in [*entries, *arrivals][::every]:
         _write_pictures(entry, out)
     rows = [_row(entry) for entry in entries]
     lines, expected = _with_bad_rows(rows, out)
@@ -302,7 +307,7 @@ def _with_bad_rows(rows: list[dict[str, object]], out: Path) -> tuple[list[bytes
     rows[20]["images"] = ["images/broken.jpg"]
     rows[40]["images"] = ["images/nowhere.jpg"]
     for unused in (rows[20]["id"], rows[40]["id"]):
-        (out / "images" / f"{unused}.jpg").unlink()
+        (out / "images" / f"{unused}.jpg").unlink(missing_ok=True)
     rows[60]["images"] = ["images/10061.jpg", "images/not_a_picture.jpg"]
     lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
     latin = dict(

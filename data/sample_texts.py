@@ -220,10 +220,10 @@ def _with_line(product: Product, rng: random.Random) -> Phrase:
         own += unit(neck)
     if extras:
         words += " with " + _and(extras)
-    article = "" if look.kind in PLURAL else ("An " if words[0] in "aeiou" else "A ")
-    text = article + words if article else words[0].upper() + words[1:]
-    surface = words if article else text
-    return Phrase(f"{text}.", (Concept(surface, look.kind, _kept(mods)), *own))
+    phrase = Phrase(words, (Concept(words, look.kind, _kept(mods)), *own))
+    if look.kind in PLURAL:
+        return _sentence(phrase)
+    return Phrase(f"{'An' if words[0] in 'aeiou' else 'A'} {words}.", phrase.concepts)
 
 
 def _this_line(product: Product, rng: random.Random) -> Phrase:

@@ -22,9 +22,8 @@ _FORBIDDEN: Final = (
 _GENTLE: Final = (
     "gentle|gently|only|light|delicate|normal|regular|mild|cold|warm|cool|separate|preferably|turn inside out and"
 )
-_HEAT: Final = (
-    "warm|wram|cool|cold|hot|medium|mild|low|moderate|(?:preferably )?steam|medium to hot|moderate warm|light|iron"
-)
+_CLEAN: Final = r"clean (?:with|using|the|by|it|only|surface|leather|lens\w*)"
+_HEAT: Final = "warm|wram|cool|cold|hot|medium|mild|low|moderate|(?:preferably )?steam|medium to hot|moderate warm"
 _VARIES: Final = "colou?r|lining|image|picture|shade|print|product|thread(?: colou?r)?|photograph"
 _CARE_WORDS: Final = (
     r"wash\w*|iron\w*|bleach\w*|tumble|wring\w*|soak\w*|detergents?|dry|dry-?clean\w*|softeners?|shade|sunlight|dust|grime|stains?|"
@@ -85,7 +84,7 @@ _LINE_PATTERNS: Final = {
         r"^(?:use )?(?:a )?(?:only )?mild detergents?",
         r"^use (?:a |only )?(?:mild|branded|non-chlorine|cold|warm|cool)",
         r"^use (?:a |the )?.{0,30}\b(?:brush|conditioner|cleaner|detergent|polish)",
-        r"^(?:gently )?(?:remove|wipe|rub|clean|brush|dust)\b.{0,60}\b(?:cloth|dust|dirt|stain|grime|soap|detergent|swab|sponge)",
+        rf"^(?:gently )?(?:remove|wipe|rub|{_CLEAN}|brush|dust)\b.{{0,60}}\b(?:cloth|dust|dirt|stain|grime|soap|detergent|swab|sponge)",
         r"^damp cloth to remove",
         r"^remove (?:promptly|immediately)",
         r"^(?:reshape|rinse|lay) (?:while|separately|flat|and)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -220,9 +221,15 @@ def _fetch_url(url: str, timeout_seconds: float) -> bytes | PictureError:
         return PictureError("image_absent", f"there is nothing at {url}")
     except (fsspec.exceptions.FSTimeoutError, TimeoutError):
         return PictureError("image_timeout", f"{url} took more than {timeout_seconds:g} s")
-    except (OSError, ValueError, RuntimeError) as error:
+    except _network_errors() as error:
         return PictureError("image_unreachable", f"{url}: {type(error).__name__}: {error}")
     return data if len(data) <= MAX_BYTES else PictureError("image_too_large", f"{url}: {len(data):,} bytes")
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    """What a backend raises when a server refuses; aiohttp's errors derive from no built-in one, and it is there only if it was used."""
+    client = sys.modules.get("aiohttp")
+    return (OSError, ValueError, RuntimeError, *((client.ClientError,) if client else ()))
 
 
 def _cat(filesystem: Any, path: str, timeout_seconds: float) -> bytes:

@@ -153,6 +153,7 @@ def schema_text() -> str:
 
 
 # -- what a merchandiser or an engineer asks --------------------------------------------------------------------------
+# Patterns start at what is known: ArcadeDB follows them as written.
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ EXAMPLE_QUERIES: Final = (
     ExampleQuery(
         "below",
         "Which concepts sit below 'shirt', and how many products has each?",
-        "MATCH (c:Concept)-[:IS_A*1..8]->(:Concept {label: $label}) "
+        "MATCH (:Concept {label: $label})<-[:IS_A*1..8]-(c:Concept) "
         "WITH DISTINCT c RETURN c.label AS concept, c.n_products AS products "
         "ORDER BY products DESC, concept LIMIT 15",
         {"label": "shirt"},
@@ -185,7 +186,7 @@ EXAMPLE_QUERIES: Final = (
     ExampleQuery(
         "prototypes",
         "Which pictures stand for a concept, and of which products are they?",
-        "MATCH (:Concept {label: $label})-[h:HAS_PROTOTYPE]->(i:Image) MATCH (p:Product)-[:HAS_IMAGE]->(i) "
+        "MATCH (:Concept {label: $label})-[h:HAS_PROTOTYPE]->(i:Image) MATCH (i)<-[:HAS_IMAGE]-(p:Product) "
         "RETURN h.rank AS rank, i.uri AS uri, p.title AS product, h.relevance AS relevance ORDER BY rank",
         {"label": "shirt"},
     ),
@@ -194,7 +195,7 @@ EXAMPLE_QUERIES: Final = (
         "Which products look most like the best picture of a concept?",
         "MATCH (:Concept {label: $label})-[:HAS_PROTOTYPE {rank: 0}]->(i:Image) "
         "CALL db.index.vector.queryNodes('image_embedding', $k, i.embedding) YIELD node, score "
-        "MATCH (p:Product)-[:HAS_IMAGE]->(node) "
+        "MATCH (node)<-[:HAS_IMAGE]-(p:Product) "
         "RETURN p.id AS id, p.title AS product, score ORDER BY score DESC, id",
         {"label": "shirt", "k": 8},
     ),
@@ -210,7 +211,7 @@ EXAMPLE_QUERIES: Final = (
         "brand_voice",
         "What do the texts of a brand speak of that others' seldom do?",
         "MATCH (:Product {brand: $brand})-[:MENTIONS]->(c:Concept) WITH DISTINCT c "
-        "MATCH (p:Product)-[:MENTIONS]->(c) "
+        "MATCH (c)<-[:MENTIONS]-(p:Product) "
         "WITH c, count(p) AS all_products, sum(CASE WHEN p.brand = $brand THEN 1 ELSE 0 END) AS of_brand "
         "WHERE of_brand >= $at_least "
         "RETURN c.label AS concept, of_brand, all_products ORDER BY 1.0 * of_brand / all_products DESC, "
@@ -220,7 +221,7 @@ EXAMPLE_QUERIES: Final = (
     ExampleQuery(
         "together",
         "What else do texts about t-shirts speak of?",
-        "MATCH (p:Product)-[:MENTIONS]->(:Concept)-[:IS_A*0..8]->(t:Concept {label: $label}) WITH DISTINCT t, p "
+        "MATCH (t:Concept {label: $label})<-[:IS_A*0..8]-(:Concept)<-[:MENTIONS]-(p:Product) WITH DISTINCT t, p "
         "MATCH (p)-[:MENTIONS]->(c:Concept) WHERE c.head_noun <> t.head_noun "
         "RETURN c.label AS concept, count(p) AS products ORDER BY products DESC, concept LIMIT 10",
         {"label": "t-shirt"},

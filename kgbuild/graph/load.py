@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Protocol, runtime_checkable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgbuild.errors import StoreError, TableError
 from kgbuild.graph import cypher
@@ -119,7 +120,7 @@ def load_release(
     if whole and not force:
         return _report(release_id, want, WriteCounts(), started, skipped=True)
     load = _Load(tables, _Stamp(run_id, release_id), dim, rows_per_transaction, want, on_progress or _silent)
-    if isinstance(store, AsideStore) and marker is not None and not whole:
+    if isinstance(store, AsideStore) and not whole:
         with store.aside() as target:
             counts = load.into(target)
     else:
@@ -239,13 +240,8 @@ def _node_rows(tables: TableSource, label: str, stamp: Mapping[str, str]) -> Ite
     name = EMBEDDING_TABLES.get(label)
     vectors = _Vectors(tables, name) if name and tables.has(name) else None
     for piece in tables.batches("nodes"):
-        if label not in piece["label"].unique().to_pylist():
-            continue
-        for node_id, kind, properties in zip(
-            *(piece[column].to_pylist() for column in piece.column_names), strict=True
-        ):
-            if kind != label:
-                continue
+        ours = piece.filter(pc.equal(piece["label"], label))
+        for node_id, properties in zip(ours["id"].to_pylist(), ours["properties"].to_pylist(), strict=True):
             row = json.loads(properties) | stamp
             row["id"] = split_id(node_id)
             vector = vectors.of(row["id"]) if vectors else None
@@ -258,11 +254,10 @@ def _node_rows(tables: TableSource, label: str, stamp: Mapping[str, str]) -> Ite
 
 def _edge_rows(tables: TableSource, kind: str, stamp: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for piece in tables.batches("edges"):
-        for src, dst, type_, properties in zip(
-            *(piece[column].to_pylist() for column in piece.column_names), strict=True
-        ):
-            if type_ == kind:
-                yield {"src": split_id(src), "dst": split_id(dst), "properties": json.loads(properties) | stamp}
+        ours = piece.filter(pc.equal(piece["type"], kind))
+        columns = (ours[name].to_pylist() for name in ("src", "dst", "properties"))
+        for src, dst, properties in zip(*columns, strict=True):
+            yield {"src": split_id(src), "dst": split_id(dst), "properties": json.loads(properties) | stamp}
 
 
 class _Vectors:

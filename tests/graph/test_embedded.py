@@ -62,7 +62,7 @@ def test_a_store_killed_in_the_middle_of_a_load_keeps_the_old_release_and_takes_
     with open_store(CONFIG, tmp_path) as store:
         assert labels(store) == {"Concept": 20, "Image": 30, "Product": 30}
         left = [path.name for path in (tmp_path / "root" / "databases").glob("kgbuild_*")]
-        assert left == ["kgbuild_1"]  # what the kill left behind is gone
+        assert left == ["kgbuild_2"]  # what the kill left behind is gone
         assert load_release(store, old, run_id="c", release_id="r1", dim=8).skipped
         load_release(store, new, run_id="d", release_id="r2", dim=8)
         assert labels(store) == {"Concept": 25, "Image": 40, "Product": 40}

@@ -13,7 +13,8 @@ import pytest
 from kgbuild.config import CatalogueConfig, ColumnsConfig, IngestConfig
 from kgbuild.errors import CatalogueError
 from kgbuild.ingest import ingest_catalogue, read_rows
-from tests.ingest.shop import (
+
+from .shop import (
     COLUMNS,
     FIELDS,
     ingested,

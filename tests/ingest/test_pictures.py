@@ -18,7 +18,8 @@ from PIL import Image
 from kgbuild.config import ColumnsConfig
 from kgbuild.identity import image_id
 from kgbuild.ingest.pictures import PictureError, check_picture, sources_of
-from tests.ingest.shop import ingested, picture_bytes, product, rejects_of, write_jsonl, write_pictures
+
+from .shop import ingested, picture_bytes, product, rejects_of, write_jsonl, write_pictures
 
 BYTES = ColumnsConfig(id="id", title="title", images=("front", "back"))
 

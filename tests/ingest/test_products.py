@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from kgbuild.config import ColumnsConfig
 from kgbuild.identity import text_id
-from tests.ingest.shop import COLUMNS, FIELDS, ingested, product, rejects_of, texts_of, write_jsonl
+
+from .shop import COLUMNS, FIELDS, ingested, product, rejects_of, texts_of, write_jsonl
 
 PLAIN = ColumnsConfig(id="id", title="title", texts=("description", "care"))
 

@@ -13,7 +13,8 @@ import pytest
 from kgbuild.config import CatalogueConfig, Config, config_from_dict, config_to_dict, load_config, to_toml
 from kgbuild.errors import CatalogueError
 from kgbuild.ingest import catalogue_fingerprint, ingest_catalogue, propose_mapping
-from tests.ingest.shop import COLUMNS, picture_bytes, product, write_csv, write_jsonl, write_pictures
+
+from .shop import COLUMNS, picture_bytes, product, write_csv, write_jsonl, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT.parent / "shared" / "data" / "catalog" / "val.parquet"

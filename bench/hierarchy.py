@@ -10,6 +10,7 @@ reductions must give the same edges, and the same as building the hierarchy from
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import random
 import time
@@ -47,6 +48,13 @@ def recombined(n: int, seed: int = 0) -> pa.Table:
         for head, units in sorted(chosen, key=lambda one: (one[0], sorted(one[1])))
     ]
     return pa.Table.from_pylist(rows, schema=TABLES["concepts"].schema)
+
+
+def machine() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores (shared)"
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -91,7 +99,7 @@ def main() -> None:
     lines = [
         "## Is-a hierarchy (`python bench/hierarchy.py --append`)",
         "",
-        f"{platform.machine()}, Python {platform.python_version()}, networkx {nx.__version__}; processor seconds, one core.",
+        f"{machine()}, Python {platform.python_version()}, networkx {nx.__version__}; processor seconds, one core.",
         "",
         "| concepts | is-a edges | edges to reduce | reduction | networkx | build from concepts | closure | expand by 1 % |",
         "|---|---|---|---|---|---|---|---|",

@@ -1,7 +1,8 @@
 """mentions -> concepts, product_concepts: which granularities of the mentioned concepts have support, counted exactly.
 
 Candidates are all that a mention falls under (`kgbuild.subsumption`): any of its modifier units dropped, never split, and units
-generalised ("navy blue" -> "blue") where the catalogue itself says the broader unit of that head often enough. A candidate is kept
+generalised ("navy blue" -> "blue") where the catalogue itself says the broader unit of that head often enough. A unit that hardly
+ever comes alone is a fragment of longer ones ("neck" of "round neck", said of a t-shirt) and makes no concept. A candidate is kept
 when at least `min_products` distinct products mention it or something below it, unless it is an echo: it has modifiers, and a finer
 concept has the very same mentions. (So a concept at which some mention stops is never an echo, and a bare head is always kept.)
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,13 @@ __all__ = ["aggregate_concepts", "concept_label", "modifier_order"]
 
 Bools = npt.NDArray[np.bool_]
 
+FRAGMENT_SHARE: Final = 0.1
+"""A unit of a head is a fragment when, of the products that say it or a longer unit it generalises, fewer than this say it as it is.
+
+Read off the val catalogue: below lie neck t-shirt .03, pattern outsole .07, dial watch .09; above sleeve top .15, print t-shirt .15,
+chest logo .22, lug outsole .20, stripe shirt .48.
+"""
+
 
 def aggregate_concepts(
     mentions: pa.Table, texts: pa.Table, *, min_products: int, max_modifiers: int
@@ -61,8 +70,7 @@ def aggregate_concepts(
     phrases, counts, products = _count_phrases(mentions, texts)
     heads = phrases["head_noun"].to_pylist()
     units, unit_lists = _number_units(heads, phrases["modifiers"].to_pylist())
-    said = np.bincount(counts.spread(unit_lists).phrase, minlength=len(units))
-    slots = generalisation_slots(units, (said >= min_products).tolist())
+    slots = _slots(units, counts.spread(unit_lists), min_products)
 
     forms, form_numbers = _forms(heads, unit_lists, slots)
     counts = counts.renamed(form_numbers)
@@ -103,6 +111,15 @@ def _number_units(heads: Sequence[str], modifiers: Sequence[Sequence[str]]) -> t
         for head, units in zip(heads, modifiers, strict=True)
     )
     return list(numbers), lists
+
+
+def _slots(units: Sequence[tuple[str, str]], said: Counts, min_products: int) -> list[Slot]:
+    """What may stand for each unit; `said` counts the products that say it as it is."""
+    n_said = np.bincount(said.phrase, minlength=len(units))
+    enough = n_said >= min_products
+    slots = generalisation_slots(units, enough.tolist())
+    n_meant = np.bincount(said.spread(Ragged.of(slots)).phrase, minlength=len(units))
+    return generalisation_slots(units, (enough & (n_said >= FRAGMENT_SHARE * n_meant)).tolist())
 
 
 def _forms(heads: Sequence[str], unit_lists: Ragged, slots: Sequence[Slot]) -> tuple[list[Form], Ints]:

@@ -143,6 +143,18 @@ def test_a_unit_is_generalised_only_to_what_the_catalogue_says() -> None:
     assert ("shirt", frozenset({"sleeve"})) not in found
 
 
+def test_a_unit_that_hardly_comes_alone_is_a_fragment() -> None:
+    texts = pa.table({"text_id": [f"t{i}-{i % 2}" for i in range(40)], "product_id": [f"p{i}" for i in range(40)]})
+    for bare, is_concept in ((2, False), (3, True)):  # of 28 and 29 products
+        sets = [{"round neck"}, {"crew neck"}] * 13 + [{"neck", "blue"}] * bare
+        said = [(i, "shirt", frozenset(modifiers)) for i, modifiers in enumerate(sets)]
+        concepts, links = aggregate_concepts(tables(said)[0], texts, min_products=2, max_modifiers=3)
+        found = by_concept(concepts)
+        assert (("shirt", frozenset({"neck"})) in found) == is_concept
+        assert ("shirt", frozenset({"neck", "blue"} if is_concept else {"blue"})) in found
+        assert set(links["product_id"].to_pylist()) == {f"p{i}" for i in range(len(said))}
+
+
 def test_a_rare_unit_still_counts_for_the_broader_one() -> None:
     found = by_concept(aggregate(shirts({"navy blue"}, {"blue"}, {"blue"}))[0])
     assert found == {("shirt", frozenset()): (3, 3), ("shirt", frozenset({"blue"})): (3, 3)}

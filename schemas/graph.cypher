@@ -21,6 +21,6 @@ CREATE FULLTEXT INDEX concept_label IF NOT EXISTS FOR (n:Concept) ON EACH [n.lab
 // CREATE PROPERTY Concept.embedding IF NOT EXISTS ARRAY_OF_FLOATS;
 // CREATE PROPERTY Image.embedding IF NOT EXISTS ARRAY_OF_FLOATS;
 // CREATE PROPERTY Concept.label IF NOT EXISTS STRING;
-// CREATE INDEX concept_embedding IF NOT EXISTS ON Concept (embedding) LSM_VECTOR METADATA {"dimensions": $dim, "similarity": "COSINE"};
-// CREATE INDEX image_embedding IF NOT EXISTS ON Image (embedding) LSM_VECTOR METADATA {"dimensions": $dim, "similarity": "COSINE"};
+// CREATE INDEX concept_embedding IF NOT EXISTS ON Concept (embedding) LSM_VECTOR METADATA {"dimensions": $dim, "similarity": "COSINE", "maxConnections": 16, "beamWidth": 100};
+// CREATE INDEX image_embedding IF NOT EXISTS ON Image (embedding) LSM_VECTOR METADATA {"dimensions": $dim, "similarity": "COSINE", "maxConnections": 16, "beamWidth": 100};
 // CREATE INDEX concept_label IF NOT EXISTS ON Concept (label) FULL_TEXT;

@@ -176,7 +176,7 @@ def show_concept(out: Path, wanted: str) -> dict[str, Any]:
         "broader": sorted(broader, key=lambda item: (-item[2], item[0])),
         "narrower": sorted(narrower, key=lambda item: (-item[2], item[0])),
         "prototypes": _prototype_rows(release, concept_id),
-        "examples": _examples(release, concept_id),
+        "examples": _examples(release, concept_id, edges),
     }
 
 
@@ -209,21 +209,27 @@ def _prototype_rows(release: Release, concept_id: str) -> list[list[Any]]:
     return [[p["prototype_rank"], p["relevance"], p["redundancy"], uris[p["image_id"]]] for p in chosen]
 
 
-def _examples(release: Release, concept_id: str, *, count: int = 8) -> list[list[str]]:
-    """Surface forms of mentions of exactly this concept, with some of their text around."""
+def _examples(release: Release, concept_id: str, edges: pa.Table, *, count: int = 8) -> list[list[str]]:
+    """Surface forms of mentions of this concept, else of ones below it, with some of their text around."""
     import pyarrow.compute as pc
 
-    found = []
+    from kgbuild.hierarchy import descendants
+
+    below = _strings(descendants(edges, concept_id))
+    own: list[dict[str, Any]] = []
+    narrower: list[dict[str, Any]] = []
     for mentions in release.batches("mentions", ["text_id", "start", "end", "surface_form", "concept_id"], rows=65_536):
-        found += mentions.filter(pc.equal(mentions["concept_id"], concept_id)).slice(0, count).to_pylist()
-        if len(found) >= count:
+        own += mentions.filter(pc.equal(mentions["concept_id"], concept_id)).slice(0, count).to_pylist()
+        narrower += mentions.filter(pc.is_in(mentions["concept_id"], value_set=below)).slice(0, count).to_pylist()
+        if len(own) >= count:
             break
+    found = (own + narrower)[:count]
     wanted = _strings(mention["text_id"] for mention in found)
     texts: dict[str, str] = {}
     for rows in release.batches("texts", ["text_id", "text"]):
         hit = rows.filter(pc.is_in(rows["text_id"], value_set=wanted))
         texts.update(zip(hit["text_id"].to_pylist(), hit["text"].to_pylist(), strict=True))
-    return [[m["surface_form"], _around(texts[m["text_id"]], m["start"], m["end"])] for m in found[:count]]
+    return [[m["surface_form"], _around(texts[m["text_id"]], m["start"], m["end"])] for m in found]
 
 
 def _around(text: str, start: int, end: int, *, margin: int = 40) -> str:

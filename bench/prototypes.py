@@ -211,7 +211,7 @@ def sheet(release, output, n=20):
         for row in concepts.to_pylist()
         if row["concept_id"] in have
     )
-    drawn = [ranked[i] for i in np.geomspace(1, len(ranked), n).astype(int) - 1]
+    drawn = [ranked[i] for i in sorted(set(np.geomspace(1, len(ranked), n).astype(int) - 1))]
     sha = dict(zip(images["image_id"].to_pylist(), images["sha256"].to_pylist(), strict=True))
     wanted = {row["image_id"]: row for row in prototypes.to_pylist()}
     pictures = ds.dataset(Path(release) / "pictures.parquet").to_table(

@@ -184,7 +184,7 @@ class ClipEncoder:
         self.model = name
         self.precision = precision
         self.device = device
-        self._clip: Any = parts.model.to(device, memory_format=torch.channels_last).eval()
+        self._clip: Any = parts.model.to(device).to(memory_format=torch.channels_last).eval()
         self._tokenizer = parts.tokenizer
         self._dim = int(parts.model_cfg["embed_dim"])
         self._context_length = getattr(parts.tokenizer, "context_length", None)

@@ -21,21 +21,11 @@ from kgbuild.errors import CatalogueError, ConfigError, KgbuildError
 from kgbuild.identity import fingerprint
 from kgbuild.merge import Source, ingest_tables
 from kgbuild.ports import Progress, Silent
-from kgbuild.release import (
-    Release,
-    StageRecord,
-    TableFolder,
-    TableInfo,
-    Workspace,
-    clear_record,
-    link_output,
-    read_record,
-    write_record,
-    write_table,
-)
+from kgbuild.release import Release, StageRecord, Workspace, clear_record, read_record, write_record
 from kgbuild.runners import make_runner
 from kgbuild.shards import ShardResult, ShardTask, changed_products, ordered, part_metadata, parts_in_order, run_shard
 from kgbuild.stages import INGEST, PIPELINE, Stage, row_fingerprint, stage_names
+from kgbuild.table_files import TableFolder, TableInfo, link_output, write_table
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgbuild.config import Config
-from kgbuild.release import Release, TableFolder, Workspace
+from kgbuild.release import Release, Workspace
+from kgbuild.table_files import TableFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,9 +15,10 @@ from kgbuild.config import CatalogueConfig, Config, config_to_dict
 from kgbuild.errors import CatalogueError
 from kgbuild.identity import fingerprint
 from kgbuild.ports import Progress
-from kgbuild.release import Release, TableInfo, write_table
+from kgbuild.release import Release
 from kgbuild.spill import SortedTable
 from kgbuild.stages import INGEST, INGEST_CODE, INGEST_TABLES, code_fingerprint
+from kgbuild.table_files import TableInfo, write_table
 from kgbuild.tables import conform
 
 

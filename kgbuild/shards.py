@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kgbuild.config import Config
-from kgbuild.release import TableFolder
 from kgbuild.stages import PIPELINE, Stage, rows_between
+from kgbuild.table_files import TableFolder
 from kgbuild.tables import TABLES, conform, in_order
 
 

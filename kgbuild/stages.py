@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 
 from kgbuild.config import Config, EncoderConfig
 from kgbuild.identity import file_sha256, fingerprint
-from kgbuild.release import TableFolder
+from kgbuild.table_files import TableFolder
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -24,11 +24,12 @@ from kgbuild import build as build_module
 from kgbuild import release as release_module
 from kgbuild import shards as shards_module
 from kgbuild import stages as stages_module
+from kgbuild import table_files
 from kgbuild.config import CatalogueConfig, ColumnsConfig, ConceptsConfig, Config, RunConfig
 from kgbuild.errors import KgbuildError
 from kgbuild.identity import concept_id
-from kgbuild.release import TableFolder
 from kgbuild.stages import Stage, rows_between, rows_with
+from kgbuild.table_files import TableFolder
 from kgbuild.tables import TABLES, reject_rows
 
 Tables = Mapping[str, pa.Table]
@@ -148,7 +149,7 @@ def _dying(point: str) -> None:
     name, _, count = point.partition(":")
     if name == "ingest":  # in the middle of writing its tables
         before = build_module.ingest_tables
-        original = release_module._regroup
+        original = table_files._regroup
 
         def ingest(*args: Any) -> Any:
             calls = []
@@ -159,7 +160,7 @@ def _dying(point: str) -> None:
                     _die()
                 return original(pieces, rows)
 
-            release_module._regroup = regroup
+            table_files._regroup = regroup
             return before(*args)
 
         build_module.ingest_tables = ingest

@@ -15,21 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgbuild import release as release_module
+from kgbuild import table_files
 from kgbuild.errors import ReleaseError, TableError
 from kgbuild.identity import file_sha256
-from kgbuild.release import (
-    Release,
-    StageRecord,
-    TableFolder,
-    TableInfo,
-    Workspace,
-    clear_record,
-    link_output,
-    read_record,
-    write_record,
-    write_table,
-)
+from kgbuild.release import Release, StageRecord, Workspace, clear_record, read_record, write_record
+from kgbuild.table_files import TableFolder, TableInfo, link_output, write_table
 from kgbuild.tables import TABLES
 
 SETTINGS = {"seed": 0, "catalogue": {"path": "a.csv"}, "prototypes": {"k": 5}, "run": {"workers": 0}}
@@ -100,7 +90,7 @@ def test_bytes_do_not_depend_on_the_pieces(
     assert callable(make)
     rows = make(n)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(release_module, "ROW_GROUP_ROWS", 16)
+        patch.setattr(table_files, "ROW_GROUP_ROWS", 16)
         one = write_table(tmp_path_factory.mktemp("one"), name, [rows], metadata={b"dim": b"4"})
         folder = tmp_path_factory.mktemp("many")
         many = write_table(folder, name, _cut(rows, sizes), metadata={b"dim": b"4"})
@@ -112,8 +102,8 @@ def test_bytes_do_not_depend_on_the_pieces(
 
 
 def test_row_groups_have_a_fixed_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release_module, "ROW_GROUP_ROWS", 16)
-    monkeypatch.setattr(release_module, "PICTURE_ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr(table_files, "ROW_GROUP_ROWS", 16)
+    monkeypatch.setattr(table_files, "PICTURE_ROW_GROUP_ROWS", 4)
     write_table(tmp_path, "texts", _cut(_texts(40), [3, 30]))
     meta = pq.read_metadata(tmp_path / "texts.parquet")
     assert [meta.row_group(g).num_rows for g in range(meta.num_row_groups)] == [16, 16, 8]

@@ -14,10 +14,9 @@ from cheap_stages import STAGES, WORKED_ON, install
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgbuild import release as release_module
+from kgbuild import table_files
 from kgbuild.config import Config
 from kgbuild.identity import image_id, text_id
-from kgbuild.release import TableFolder, write_table
 from kgbuild.shards import (
     ShardResult,
     ShardTask,
@@ -28,6 +27,7 @@ from kgbuild.shards import (
     run_shard,
 )
 from kgbuild.stages import PIPELINE, Stage, rows_between, rows_with
+from kgbuild.table_files import TableFolder, write_table
 from kgbuild.tables import TABLES
 
 MENTIONS, _, IMAGES = STAGES
@@ -219,7 +219,7 @@ def test_reading_ranges_equals_filtering_the_whole(
     tmp = tmp_path_factory.mktemp("ranges")
     rows = [{"text_id": f"{i:02d}", "product_id": "p", "field": "d", "text": str(i)} for i in range(n)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(release_module, "ROW_GROUP_ROWS", group)
+        patch.setattr(table_files, "ROW_GROUP_ROWS", group)
         write_table(tmp, "texts", [pa.Table.from_pylist(rows, schema=TABLES["texts"].schema)])
     keys = [f"{i:02d}" for i in wanted]
     values = pa.chunked_array([keys], pa.string())

@@ -16,8 +16,9 @@ from flows.expand import expand_graph
 from flows.train import train_on_graph
 from kgbuild import actions, build
 from kgbuild.errors import StoreError
-from kgbuild.release import StageRecord, Workspace, write_table
+from kgbuild.release import StageRecord, Workspace
 from kgbuild.stages import PIPELINE
+from kgbuild.table_files import write_table
 from kgbuild.tables import reject_rows
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"

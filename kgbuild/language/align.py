@@ -61,7 +61,7 @@ def _lay(head: str, units: list[str], inside: list[int], atoms: Atoms, graph: Gr
         for unit in units:
             options = _spots(unit, [i for i in inside if i not in spot], atoms)
             wide = range(max(0, spot[-1] - 25), min(len(atoms), spot[-1] + 25))
-            options = options or [o for o in _spots(unit, [i for i in wide if i not in spot], atoms)]
+            options = options or _spots(unit, [i for i in wide if i not in spot], atoms)
             if not options:
                 cost += 50
                 continue

@@ -58,6 +58,8 @@ def atoms_of(doc: Doc, text: str, *, joins: Mapping[str, str], typos: Mapping[st
         start, end = token.idx, token.idx + len(token)
         word = plain_word(token.text) or token.text.lower()
         word = typos.get(word, word)
+        if "-" in word:
+            word = joins.get(singular(word).replace("-", " "), word)
         whole = _whole_name(atoms, word, start, joins)
         if whole:
             atoms.word[-1], atoms.end[-1] = whole, end

@@ -70,7 +70,7 @@ _WHOLE_NAMES = {
 }  # fmt: skip
 _FIXED_PAIRS = {
     ("t", "shirt"): "t-shirt", ("tee", "shirt"): "t-shirt", ("flip", "flop"): "flip flop", ("v", "neck"): "v-neck",
-    ("slip", "on"): "slip-on", ("lace", "up"): "lace-up", ("tie", "up"): "tie-up",
+    ("slip", "on"): "slip-on", ("lace", "up"): "lace-up", ("tie", "up"): "tie-up", ("polo", "neck"): "polo neck",
 }  # fmt: skip
 
 
@@ -102,17 +102,15 @@ def _without_s(word: str) -> str:
     return word[:-1]
 
 
-_DASHES = re.compile("[‐‑‒–—_]")
-_EDGES = "\"'`´‘’“”.,;:!?()[]{}*•·-/\\"
+_DASHES = re.compile("[\u2010-\u2014_]")
+_EDGES = "\"'`\u00b4\u2018\u2019\u201c\u201d.,;:!?()[]{}*\u2022\u00b7-/\\"
 
 
 @lru_cache(maxsize=65536)
 def plain_word(word: str) -> str:
     """One token in lower case, without quotes and possessive s, under its usual spelling."""
-    word = _DASHES.sub("-", word.lower().replace("’", "'").replace("`", "'")).strip(_EDGES)
-    if word.endswith("'s"):
-        word = word[:-2]
-    word = word.strip(_EDGES)
+    word = _DASHES.sub("-", word.lower().replace("\u2019", "'").replace("`", "'")).strip(_EDGES)
+    word = word.removesuffix("'s").strip(_EDGES)
     return _WHOLE_NAMES.get(word, word)
 
 
@@ -146,7 +144,7 @@ _SUFFIXES = re.compile(r"(?<=\w)[ -](?:coloured|colour|shaped|shape|style|styled
 
 
 def strip_suffix(modifier: str) -> str:
-    """ "white coloured" -> "white", "square shaped" -> "square"; "multi coloured" stays."""
+    """The bare word: "white coloured" -> "white", "square shaped" -> "square"; "multi coloured" stays."""
     stripped = _SUFFIXES.sub("", modifier)
     return modifier if stripped in {"multi", "contrast", "two", "dual", "three", "natural", "solid"} else stripped
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kgbuild.language.atoms import Atoms
-from kgbuild.language.lexicon import Lexicon
+from kgbuild.language.canonical import singular
+from kgbuild.language.lexicon import Lexicon, words_of
 
 _EDGE = "<>"
 _FUNCTION = frozenset(
@@ -27,10 +28,14 @@ class Context:
     last_cap: list[str]
     last_verb: list[str]
     last_prep: list[str]
+    in_title: list[str]
 
 
-def context_of(atoms: Atoms, lexicon: Lexicon, *, is_title: bool) -> Context:
-    """Look up word classes and run once over the text for the last capital, verb and preposition before each atom."""
+def context_of(atoms: Atoms, lexicon: Lexicon, *, is_title: bool, title: str = "") -> Context:
+    """Look up word classes and run once over the text for the last capital, verb and preposition before each atom.
+
+    `title` is the product's title when the text is another one: what the title names, the description speaks of.
+    """
     classes = [lexicon.of(word, lemma) for word, lemma in zip(atoms.word, atoms.lemma, strict=True)]
     caps, last_cap, last_verb, last_prep = [], [], [], []
     cap = verb = prep = _EDGE
@@ -53,7 +58,11 @@ def context_of(atoms: Atoms, lexicon: Lexicon, *, is_title: bool) -> Context:
             prep = prep if prep.endswith(",") else prep + ","
         elif tag in (".", ":"):
             prep = _EDGE
-    return Context(atoms, is_title, classes, caps, last_cap, last_verb, last_prep)
+    named = [] if is_title else [singular(word) for word in words_of(title)]
+    last = named[-1] if named else ""
+    words = set(named)
+    in_title = ["2" if lemma == last else "1" if lemma in words else "0" for lemma in atoms.lemma]
+    return Context(atoms, is_title, classes, caps, last_cap, last_verb, last_prep, in_title)
 
 
 def atom_features(context: Context, place: int) -> list[str]:
@@ -93,6 +102,9 @@ def atom_features(context: Context, place: int) -> list[str]:
     ]
     out += [f"v{context.last_verb[place]}", f"p{context.last_prep[place]}", f"pc{context.last_prep[place]}{coarse}"]
     out += [f"vp{context.last_verb[place]}{context.last_prep[place]}", f"C{context.last_cap[place]}"]
+    if not context.is_title:
+        named = context.in_title[place]
+        out += [f"N{named}", f"N{named}{coarse}", f"N{named}{tag}", f"N{named}{context.last_verb[place]}"]
     parent = a.head[place]
     out += [f"g{a.lemma[parent]}|{a.dep[place]}", f"gt{a.tag[parent]}{a.dep[place]}", f"g2{c[parent][1]}{a.dep[place]}"]
     return out
@@ -177,6 +189,10 @@ def pair_features(context: Context, roles: Roles, part: int, whole: int, linked:
         f"qn{side}{prep}{min(wholes, 2)}{title}",
     ]
     out += [f"v{side}{any(s.startswith('v:') for s in signs)}", f"k{side}{',' in signs}{'and' in signs}"]
+    out += [
+        f"N{context.in_title[part]}{context.in_title[whole]}{at}",
+        f"Nq{context.in_title[whole]}{prep}{side}{min(wholes, 2)}",
+    ]
     caps = sum(context.caps[i] in "CX" for i in range(low + 1, high + 1))
     out.append(f"cap{at}{min(caps, 3)}")
     listed, is_part = _level(roles.listed[part]), _level(roles.part[part])
@@ -198,8 +214,73 @@ def pair_features(context: Context, roles: Roles, part: int, whole: int, linked:
     ]
     out += [f"bpp{side}{before_part}|{pl}", f"awq{side}{after_whole}|{prep}"]
     out += _arc_features(a, part, whole, side)
-    out += _history(context, roles, part, whole, linked, side, short)
+    out += _history(context, roles, part, whole, linked, short)
+    if part > whole:
+        out += _list_features(context, roles, part, whole, linked)
     return out
+
+
+def _list_features(context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]]) -> list[str]:
+    """How a later part hangs on: "shirt with S, S on the x, PART" reads as mode "with", tail ",".
+
+    Between the two, what already modifies the whole is S, what belongs to such an S is left out together with the words that led
+    to it, any other whole is X. The mode is the last word that led to an S, commas and "and" aside; the tail what follows the last S.
+    """
+    a = context.atoms
+    first = part
+    while first - 1 > whole and ((first - 1, part) in linked or a.tag[first - 1] in _LEADS):
+        first -= 1
+    mode, foreign, family, taken = "", 0, {whole}, 0
+    tail: list[str] = []
+    pending: list[str] = []
+    for place in range(whole + 1, first):
+        above = [w for w in range(max(whole, place - 30), place) if w in family and (place, w) in linked]
+        right = any((place, w) in linked for w in range(place + 1, min(first, place + 6)))
+        if right:
+            continue  # a modifier before its noun says nothing here
+        if whole in above:
+            lead = [w for w in tail + pending if w not in _LIST]
+            mode, tail, pending = (lead[-1] if lead else mode or ",") if (tail + pending) else mode, [], []
+            family.add(place)
+            taken += 1
+        elif above:
+            family.add(place)
+            pending = []
+        elif roles.whole[place] > 0.4:
+            foreign += 1
+            tail, pending = [*tail, *pending, "X"], []
+        elif a.tag[place] not in _LEADS and _is_sign(a, place):
+            pending.append(a.word[place])
+    end = " ".join((tail + pending)[-4:])
+    others = sum((part, w) in linked for w in range(whole + 1, part))
+    caps = any(context.caps[i] in "CX" for i in range(whole + 1, part + 1))
+    state = f"{min(foreign, 2)}{min(others, 2)}"
+    out = [
+        f"M{mode}|{end}|{state}",
+        f"M{mode}|{end}",
+        f"Me{end}|{state}",
+        f"Mm{mode}|{state}",
+        f"Mc{mode}|{end}|{caps}{context.is_title}",
+    ]
+    out += [
+        f"Mp{mode}|{end}|{a.lemma[part]}",
+        f"Mw{mode}|{end}|{a.lemma[whole]}",
+        f"M2{end}|{context.classes[part][2]}{context.classes[whole][2]}",
+    ]
+    out += [
+        f"Mt{min(taken, 3)}{state}{end}",
+        f"Mo{min(others, 2)}{a.lemma[part]}",
+        f"Mpw{mode}|{context.classes[part][1]}|{context.classes[whole][1]}",
+    ]
+    return out
+
+
+def _is_sign(a: Atoms, place: int) -> bool:
+    return a.tag[place] in _FUNCTION or a.tag[place].startswith("VB") or not a.word[place].isalpha()
+
+
+_LEADS = frozenset({"DT", "CD", "PRP$", "PDT", "$", "NFP"})
+_LIST = frozenset({",", "and", "&", "or", ";", "+", "X"})
 
 
 def _arc_features(a: Atoms, part: int, whole: int, side: str) -> list[str]:
@@ -221,7 +302,7 @@ def _arc_features(a: Atoms, part: int, whole: int, side: str) -> list[str]:
 
 
 def _history(
-    context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]], side: str, short: str
+    context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]], short: str
 ) -> list[str]:
     """What the nodes between already do: to the same whole, to another, to nothing."""
     a = context.atoms
@@ -249,3 +330,52 @@ def _history(
                 f"h>{state}{other}{a.lemma[part]}",
             ]
     return ["h>", f"h>{context.last_prep[part]}"]
+
+
+def settled_features(context: Context, roles: Roles, place: int, near: Near) -> list[str]:
+    """Features of "this atom heads a listed concept" once the links are known, beside its `atom_features`."""
+    a = context.atoms
+    before, after = near.before.get(place, 0), near.after.get(place, 0)
+    level = _level(roles.listed[place])
+    out = [
+        f"L{level}",
+        f"Lb{level}{min(before, 2)}{min(after, 2)}",
+        f"Lw{min(before, 1)}{min(after, 1)}{a.lemma[place]}",
+    ]
+    above = near.above.get(place, [])
+    kinds = sorted({("<" if place < whole else ">") + ("n" if whole - place == 1 else "f") for whole in above})
+    state = "".join(kinds)
+    out += [
+        f"La{state}",
+        f"La{level}{state}{min(before, 1)}{min(after, 1)}",
+        f"Law{state}{min(before, 1)}{a.lemma[place]}",
+    ]
+    out += [
+        f"Lac{state}{min(before, 1)}{context.classes[place][1]}",
+        f"Lt{state}{min(before, 1)}{min(after, 1)}{context.is_title}{a.tag[place]}",
+    ]
+    out += [
+        f"Lp{state}{min(before, 1)}{context.last_prep[place]}",
+        f"Lp{state}{context.last_prep[place]}{context.classes[place][2]}",
+    ]
+    out += [f"Lh{level}{_level(roles.listed[whole])}{whole - place == 1}" for whole in above[:2]]
+    return out
+
+
+@dataclass
+class Near:
+    """The links seen from each atom: how many parts before and after it, and the wholes above it."""
+
+    before: dict[int, int]
+    after: dict[int, int]
+    above: dict[int, list[int]]
+
+
+def near_of(links: set[tuple[int, int]]) -> Near:
+    """Count the links by end."""
+    near = Near({}, {}, {})
+    for part, whole in sorted(links):
+        side = near.before if part < whole else near.after
+        side[whole] = side.get(whole, 0) + 1
+        near.above.setdefault(part, []).append(whole)
+    return near

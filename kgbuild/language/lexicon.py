@@ -6,6 +6,7 @@ it and needs no brand column.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -17,7 +18,7 @@ import numpy as np
 
 from kgbuild.language.canonical import plain_word, singular
 
-_WORD = re.compile(r"[A-Za-zÀ-ÿ0-9'’-]*[A-Za-zÀ-ÿ0-9]|[^\sA-Za-z0-9]")
+_WORD = re.compile("[A-Za-z\u00c0-\u00ff0-9'\u2019-]*[A-Za-z\u00c0-\u00ff0-9]|[^\\sA-Za-z0-9]")
 _NOTHING = ("", "", "", "", "", "")
 
 
@@ -130,7 +131,7 @@ def _clusters(texts: list[list[str]], kept: list[str], seed: int) -> list[list[s
 def _joins(texts: list[list[str]], counts: Counter[str]) -> dict[str, str]:
     pairs: Counter[tuple[str, str]] = Counter()
     for words in texts:
-        pairs.update(zip(words, words[1:], strict=False))
+        pairs.update(itertools.pairwise(words))
     found = {}
     for (first, second), count in pairs.items():
         last = singular(second)

@@ -24,16 +24,17 @@ def mine_mentions(
 ) -> tuple[pa.Table, pa.Table]:
     """Every occurrence of a maximal concept in the texts: (mentions, rejects).
 
-    A map over texts: what comes out of one depends only on that text and on its product's brand (a title that begins with the
-    brand has no concept in it). Fields `boilerplate:*` are passed over. A null text, or one too long to parse, is a reject.
+    A map over texts: what comes out of one depends only on that text and on its product's title and brand (the brand at the
+    start of a title heads and modifies nothing). Fields `boilerplate:*` are passed over. A null text, or one too long to
+    parse, is a reject.
     """
-    brands = dict(zip(products["product_id"].to_pylist(), products["brand"].to_pylist(), strict=True))
+    owners = {row["product_id"]: row for row in products.select(["product_id", "title", "brand"]).to_pylist()}
     usable, rejects = _usable(texts)
     rows: list[dict[str, Any]] = []
     reader = reader_of(pipeline)
     source = iter(usable)
     while zone := list(islice(source, _ZONE)):
-        passages = [_passage(row, brands.get(row["product_id"])) for row in zone]
+        passages = [_passage(row, owners.get(row["product_id"], {})) for row in zone]
         for row, found in zip(zone, find_concepts(passages, pipeline, reader, batch_size=batch_size), strict=True):
             rows += _mention_rows(row, found)
     table = pa.Table.from_pylist(rows, schema=TABLES["mentions"].schema)
@@ -57,11 +58,11 @@ def _usable(texts: pa.Table) -> tuple[list[dict[str, Any]], list[tuple[str, str,
     return usable, rejects
 
 
-def _passage(row: Mapping[str, Any], brand: str | None) -> Passage:
+def _passage(row: Mapping[str, Any], product: Mapping[str, Any]) -> Passage:
     is_title = row["field"] == "title"
-    text = row["text"]
-    skip = len(brand) if is_title and brand and text.lower().startswith(brand.lower()) else 0
-    return Passage(text, is_title, skip)
+    text, brand = row["text"], product.get("brand") or ""
+    skip = len(brand) if is_title and text.lower().startswith(brand.lower()) else 0
+    return Passage(text, is_title, product.get("title") or "", skip)
 
 
 def _mention_rows(row: Mapping[str, Any], found: Iterable[Found]) -> Iterator[dict[str, Any]]:
@@ -102,8 +103,9 @@ def extract_concepts(
     while zone := list(islice(source, _ZONE // 2)):
         passages = []
         for record in zone:
-            passages.append(Passage((record.get("title") or "")[:_LONGEST], is_title=True))
-            passages.append(Passage((record.get("description") or "")[:_LONGEST], is_title=False))
+            title, description = record.get("title") or "", record.get("description") or ""
+            passages.append(Passage(title[:_LONGEST], is_title=True))
+            passages.append(Passage(description[:_LONGEST], is_title=False, title=title[:_LONGEST]))
         found = iter(find_concepts(passages, pipeline, reader, batch_size=batch_size))
         for place, record in enumerate(zone):
             surfaces: dict[int, str] = {}

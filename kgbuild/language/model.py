@@ -9,16 +9,18 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kgbuild.language.align import Graph
-from kgbuild.language.features import Context, Roles, atom_features, pair_features
+from kgbuild.language.features import Context, Roles, atom_features, near_of, pair_features, settled_features
 
 BEFORE, AFTER = 12, 45  # how far, in atoms, a modifier may stand before and after what it modifies
 
-Weights = Mapping[str, float]
+ROLES = ("listed", "whole", "part")
+
+Links = set[tuple[int, int]]
 
 
 @dataclass
@@ -26,25 +28,65 @@ class ConceptModel:
     """Weights of the four classifiers and the thresholds they are read at."""
 
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
-    thresholds: dict[str, float] = field(default_factory=lambda: {"listed": 0.5, "link": 0.5, "candidate": 0.05})
-
-    def roles(self, context: Context) -> Roles:
-        """Probabilities of the three roles of every atom."""
-        rows = [atom_features(context, place) for place in range(len(context.atoms))]
-        return Roles(*([probability(self.weights[role], row) for row in rows] for role in ("listed", "whole", "part")))
+    thresholds: dict[str, float] = field(default_factory=lambda: {"listed": 0.5, "link": 0.5, "candidate": 0.03})
+    _roles: dict[str, tuple[float, float, float]] | None = field(default=None, repr=False, compare=False)
 
     def graph(self, context: Context) -> Graph:
         """The concepts of a text as a graph."""
-        roles = self.roles(context)
-        floor = self.thresholds["candidate"]
-        linked: set[tuple[int, int]] = set()
+        rows = self.rows(context)
+        roles = self.roles(context, rows)
+        links = self.links(context, roles)
+        return Graph(self.listed(context, roles, links, rows), links)
+
+    def rows(self, context: Context) -> list[list[str]]:
+        """The features of every atom."""
+        return [atom_features(context, place) for place in range(len(context.atoms))]
+
+    def roles(self, context: Context, rows: list[list[str]]) -> Roles:
+        """Probabilities of the three roles of every atom."""
+        merged = self._merged_roles()
+        roles = Roles([], [], [])
+        for place, row in enumerate(rows):
+            listed = whole = part = 0.0
+            for name in row:
+                if (found := merged.get(name)) is not None:
+                    listed, whole, part = listed + found[0], whole + found[1], part + found[2]
+            sign = not any(letter.isalnum() for letter in context.atoms.word[place])
+            for into, total in ((roles.listed, listed), (roles.whole, whole), (roles.part, part)):
+                into.append(0.0 if sign else chance(total))
+        return roles
+
+    def _merged_roles(self) -> dict[str, tuple[float, float, float]]:
+        """The weights of the three roles side by side: one look-up a feature."""
+        if self._roles is None:
+            names = set().union(*(self.weights[role] for role in ROLES))
+            listed, whole, part = (self.weights[role] for role in ROLES)
+            self._roles = {n: (listed.get(n, 0.0), whole.get(n, 0.0), part.get(n, 0.0)) for n in names}
+        return self._roles
+
+    def links(self, context: Context, roles: Roles) -> Links:
+        """Which atom modifies which, decided pair by pair."""
+        linked: Links = set()
         weights, threshold = self.weights["link"], logit(self.thresholds["link"])
-        for part, whole in candidates(context, roles, floor):
+        for part, whole in candidates(roles, self.thresholds["candidate"]):
             features = pair_features(context, roles, part, whole, linked)
             if sum(weights.get(f, 0.0) for f in features) > threshold:
                 linked.add((part, whole))
-        listed = {place for place, p in enumerate(roles.listed) if p > self.thresholds["listed"]}
-        return Graph(listed, linked)
+        return prune(linked)
+
+    def listed(self, context: Context, roles: Roles, links: Links, rows: list[list[str]]) -> set[int]:
+        """Which atoms head a concept, now that the links are known."""
+        weights, threshold, near = self.weights["settled"], logit(self.thresholds["listed"]), near_of(links)
+        found = set()
+        for place, row in enumerate(rows):
+            if not is_settled_candidate(roles, place):
+                continue
+            total = sum(weights.get(f, 0.0) for f in row) + sum(
+                weights.get(f, 0.0) for f in settled_features(context, roles, place, near)
+            )
+            if total > threshold:
+                found.add(place)
+        return found
 
     def save(self, path: Path) -> None:
         """Write as gzipped JSON; the same weights give the same bytes."""
@@ -67,18 +109,34 @@ def logit(p: float) -> float:
     return math.log(p / (1 - p))
 
 
-def probability(weights: Weights, features: Iterable[str]) -> float:
-    """Logistic of the summed weights; unknown features weigh nothing."""
-    total = sum(weights.get(f, 0.0) for f in features)
+def chance(total: float) -> float:
+    """The logistic function."""
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
-def candidates(context: Context, roles: Roles, floor: float) -> Iterator[tuple[int, int]]:
+def is_settled_candidate(roles: Roles, place: int) -> bool:
+    """Whether the atom is likely enough to head a concept to be asked about once the links are known."""
+    return roles.listed[place] >= 0.01 or roles.whole[place] >= 0.03
+
+
+def prune(links: Links) -> Links:
+    """Without what a unit already says: in "short sleeve t-shirt", "short" does not also modify the t-shirt."""
+    return {
+        (part, whole)
+        for part, whole in links
+        if not any(
+            part < other < whole and (part, other) in links and (other, whole) in links
+            for other in range(part + 1, whole)
+        )
+    }
+
+
+def candidates(roles: Roles, floor: float) -> Iterator[tuple[int, int]]:
     """Pairs worth asking about, in the order in which links are decided.
 
     First modifiers before what they modify, from the right, nearest first; then those after it, from the left, nearest first.
     """
-    parts = [place for place, p in enumerate(roles.part) if p > floor]
+    parts = [place for place, p in enumerate(roles.part) if p > floor]  # signs get no role: see ConceptModel.roles
     wholes = [place for place, p in enumerate(roles.whole) if p > floor]
     for part in reversed(parts):
         for whole in wholes:

@@ -18,10 +18,11 @@ _BREAKS = str.maketrans("\n\r\t\v\f\u2028\u2029\u00a0", "        ")
 
 @dataclass(frozen=True)
 class Passage:
-    """A text to mine; `skip` characters at its start (a brand) head nothing and modify nothing."""
+    """A text to mine and the title of its product; `skip` characters at its start (a brand) head nothing and modify nothing."""
 
     text: str
     is_title: bool
+    title: str = ""
     skip: int = 0
 
 
@@ -30,7 +31,7 @@ def contexts(passages: Iterable[Passage], nlp: Language, reader: Reader, *, batc
     pairs = ((lowered_doc(nlp, p.text.translate(_BREAKS)), p) for p in passages)
     for doc, passage in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
         atoms = atoms_of(doc, passage.text, joins=reader.lexicon.joins, typos=reader.lexicon.typos)
-        yield context_of(atoms, reader.lexicon, is_title=passage.is_title)
+        yield context_of(atoms, reader.lexicon, is_title=passage.is_title, title=passage.title)
 
 
 def find_concepts(passages: list[Passage], nlp: Language, reader: Reader, *, batch_size: int) -> list[list[Found]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import spacy
 from spacy.lang.char_classes import ALPHA, ALPHA_LOWER, ALPHA_UPPER, CONCAT_QUOTES, LIST_ELLIPSES, LIST_ICONS
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 
@@ -23,19 +24,20 @@ _INFIXES = [
     r"[()\[\]]",
     rf"(?<=[{ALPHA}])--+(?=[{ALPHA}])",
 ]
-_BULLETS = [r"[-–—•*·~](?=\w)"]
+_BULLETS = [r"[-\u2013\u2014\u2022*\u00b7~](?=\w)"]
 
 
 def blank_pipeline() -> Language:
     """An English pipeline with nothing but the catalogue tokenizer."""
     nlp = spacy.blank("en")
-    defaults = nlp.Defaults
-    nlp.tokenizer.infix_finditer = compile_infix_regex(_INFIXES).finditer
-    nlp.tokenizer.prefix_search = compile_prefix_regex([*_BULLETS, *(defaults.prefixes or [])]).search
-    nlp.tokenizer.suffix_search = compile_suffix_regex([r"(?<=\w)[-–—](?=$)", *(defaults.suffixes or [])]).search
+    defaults, tokenizer = nlp.Defaults, nlp.tokenizer
+    assert isinstance(tokenizer, Tokenizer)
+    tokenizer.infix_finditer = compile_infix_regex(_INFIXES).finditer
+    tokenizer.prefix_search = compile_prefix_regex([*_BULLETS, *(defaults.prefixes or [])]).search
+    tokenizer.suffix_search = compile_suffix_regex([r"(?<=\w)[-\u2013\u2014](?=$)", *(defaults.suffixes or [])]).search
     # "id" -> "i d" and the like are wrong for catalogues; contractions with an apostrophe stay.
-    nlp.tokenizer.rules = {
-        text: pieces for text, pieces in (nlp.tokenizer.rules or {}).items() if len(pieces) == 1 or "'" in text
+    tokenizer.rules = {
+        text: pieces for text, pieces in (tokenizer.rules or {}).items() if len(pieces) == 1 or "'" in text
     }
     return nlp
 

@@ -100,7 +100,12 @@ def vary(sentence: Sentence, rng: random.Random) -> Sentence:
 
 def to_doc(sentences: list[Sentence], vocab: Vocab) -> Doc:
     """One document of consecutive sentences with gold tags, heads and dependency labels."""
-    words, spaces, tags, heads, deps, starts = [], [], [], [], [], []
+    words: list[str] = []
+    spaces: list[bool] = []
+    tags: list[str] = []
+    heads: list[int] = []
+    deps: list[str] = []
+    starts: list[bool | int | None] = []
     for sentence in sentences:
         offset = len(words)
         words += sentence.words

@@ -165,7 +165,7 @@ class _Reference:
         self.places = max(map(len, self._shown.values()), default=0)
         self._place = {image: row for row, image in enumerate(embeddings["id"].to_pylist())}
         flat = embeddings["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        self._vectors: npt.NDArray[np.float32] = flat.reshape(len(self._place), -1)
+        self._vectors: npt.NDArray[np.float32] = flat.reshape(len(self._place), -1 if self._place else 0)
 
     def prototype_table(self, used: set[str]) -> pa.Table:
         """The prototypes of the concepts that the plan uses, with their pictures' hashes."""

@@ -165,7 +165,7 @@ def _fill(
             for group in pq.ParquetFile(source).iter_batches(batch_size=1024, columns=list(_PICTURES)):
                 todo = [pair for pair in zip(*group.to_pydict().values(), strict=True) if not done[places[pair[0]]]]
                 for (sha256, _), decoded in zip(
-                    todo, pool.map(lambda pair: _decode(*pair, geometry), todo), strict=True
+                    todo, pool.map(lambda pair: _decode(pair[0], pair[1], geometry), todo), strict=True
                 ):
                     pixels[places[sha256]] = decoded
                     done[places[sha256]] = True

@@ -88,7 +88,7 @@ def train(  # noqa: C901 - the trainer is one function that is read from top to 
     pictures = _pictures(shard_set, parts, out, workers)
     bank = open_bank(shard_set) if settings.cva else None
 
-    model: Any = parts.model.to(device, memory_format=torch.channels_last)
+    model: Any = parts.model.to(device).to(memory_format=torch.channels_last)
     if workers.n_workers > 1 and device.type == "cuda":
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     averaged: Any = copy.deepcopy(model).eval().requires_grad_(False)
@@ -203,7 +203,8 @@ def _pictures(shard_set: ShardSet, parts: ClipParts, out: Path, workers: Workers
 
 
 def _optimizer(model: torch.nn.Module, settings: TrainingConfig) -> torch.optim.AdamW:
-    decayed, free = [], []
+    decayed: list[torch.nn.Parameter] = []
+    free: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (free if parameter.ndim < 2 or "positional_embedding" in name else decayed).append(parameter)

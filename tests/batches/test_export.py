@@ -121,6 +121,16 @@ def test_only_the_pictures_of_one_shard_are_asked_for_at_a_time(tables, tmp_path
     assert asked == [8, 8, 6]
 
 
+def test_a_catalogue_without_concepts_or_embeddings_is_exported_too(tables, tmp_path: Path) -> None:
+    nothing = {
+        name: tables[name].slice(0, 0) for name in ("product_concepts", "concepts", "prototypes", "image_embeddings")
+    }
+    bare = {**tables, **nothing}
+    manifest = export(bare, compose(bare), tmp_path / "out")
+    assert (manifest.rows, manifest.concepts, manifest.pictures) == (22, 0, 0)
+    assert next(read_batches(tmp_path / "out"))["concept_mask"].to_pylist() == [[False] * 3] * 8
+
+
 def test_an_empty_plan_is_exported_as_such(tables, tmp_path: Path) -> None:
     plan = compose(tables)
     manifest = export(tables, plan.filter(pc.equal(plan["batch_id"], -1)), tmp_path / "out")

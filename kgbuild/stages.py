@@ -123,12 +123,13 @@ def _embed_concepts(tables: TableFolder, config: Config) -> Tables:
 
 def _prototypes(tables: TableFolder, config: Config) -> Tables:
     from kgbuild.hierarchy import closure
-    from kgbuild.prototypes import build_candidate_pools, select_prototypes
+    from kgbuild.prototypes import build_candidate_pools, concepts_without_images, select_prototypes
 
     settings = config.prototypes
+    concepts = tables.table("concepts")
     images, image_embeddings = tables.table("images"), tables.table("image_embeddings")
     pools = build_candidate_pools(
-        tables.table("concepts"),
+        concepts,
         tables.table("product_concepts"),
         closure(tables.table("is_a_edges")),
         images,
@@ -145,7 +146,11 @@ def _prototypes(tables: TableFolder, config: Config) -> Tables:
         mmr_lambda=settings.mmr_lambda,
         duplicate_similarity=settings.duplicate_similarity,
     )
-    return {"candidate_pools": pools, "prototypes": prototypes}
+    return {
+        "candidate_pools": pools,
+        "prototypes": prototypes,
+        "rejects/prototypes": concepts_without_images(concepts, pools),
+    }
 
 
 def _batches(tables: TableFolder, config: Config) -> Tables:
@@ -258,7 +263,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
     Stage(
         "prototypes",
         reads=("concepts", "product_concepts", "is_a_edges", "images", "concept_embeddings", "image_embeddings"),
-        writes=("candidate_pools", "prototypes"),
+        writes=("candidate_pools", "prototypes", "rejects/prototypes"),
         settings=("prototypes",),
         code=("prototypes", "vectors.py", "hierarchy", "subsumption.py"),
         fn=_prototypes,

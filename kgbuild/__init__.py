@@ -12,9 +12,10 @@ The map, in the order of the pipeline (stage: tables it reads -> tables it write
     batches             -> batch_plan                                      (batches/)
     graph               -> nodes, edges, then the store                    (graph/)
 
-Imports go one way: contracts (tables, config, ports, errors, identity, pictures, vectors, subsumption) <- clip <- stages (ingest, language, hierarchy,
-embeddings, prototypes, batches, training, retrieval) <- edges of the world (graph, release, runners, stages, serve) <- cli, flows.
-Stage packages never import each other: they meet in tables. `tests/test_layers.py` walks the imports and enforces this.
+Imports go one way: contracts (tables, config, ports, errors, identity, pictures, vectors, subsumption) <- clip <- stages (ingest,
+language, hierarchy, embeddings, prototypes, batches, training, retrieval) <- edges of the world (graph, release, runners,
+stages, serve) <- cli, flows. Stage packages never import each other: they meet in tables. `tests/test_layers.py` walks the imports and
+enforces this.
 
 Importing this package imports neither torch nor spaCy.
 """

@@ -32,7 +32,8 @@ except ModuleNotFoundError as error:
 
 CONNECTION_SECONDS: Final = 10.0
 TRANSACTION_SECONDS: Final = 600.0
-INDEX_SECONDS: Final = 600.0
+INDEX_STALL_SECONDS: Final = 600.0
+"""An index that fills without a step forward for so long is given up."""
 
 # Neo4j remarks on every label that a statement names and the database lacks: no news to whoever has just made the database.
 logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
@@ -148,16 +149,17 @@ class Neo4jStore:
 
     def _await_indexes(self) -> None:
         wanted = {*cypher.VECTOR_LABELS.values(), cypher.FULLTEXT_INDEX}
-        end = time.monotonic() + INDEX_SECONDS
+        progress, end = -1.0, 0.0
         while True:
-            states = {row["name"]: row["state"] for row in self.query(cypher.NEO4J_INDEX_STATES)}
-            waiting = sorted(name for name in wanted if states.get(name) != "ONLINE")
-            if not waiting:
+            rows = [row for row in self.query(cypher.NEO4J_INDEX_STATES) if row["name"] in wanted]
+            waiting = {row["name"]: row["state"] for row in rows if row["state"] != "ONLINE"}
+            if len(rows) == len(wanted) and not waiting:
                 return
-            if "FAILED" in states.values() or time.monotonic() > end:
-                raise StoreError(
-                    f"indexes are not ready: { ({name: states.get(name) for name in waiting}) }", "see Neo4j's log"
-                )
+            done = sum(row["populationPercent"] for row in rows)
+            if done > progress:
+                progress, end = done, time.monotonic() + INDEX_STALL_SECONDS
+            if "FAILED" in waiting.values() or time.monotonic() > end:
+                raise StoreError(f"indexes are not ready: {waiting or sorted(wanted)}", "see Neo4j's log")
             time.sleep(0.2)
 
     def _session(self) -> neo4j.Session:

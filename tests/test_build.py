@@ -370,7 +370,7 @@ def test_tables_of_an_interrupted_run_do_not_pass_for_those_of_another(config: C
     def fail(*_: object) -> Any:
         raise ZeroDivisionError
 
-    other = replace(config, concepts=replace(config.concepts, min_products=12))
+    other = replace(config, concepts=replace(config.concepts, min_products=21))
     failing = tuple(replace(stage, fn=fail) if stage.name == "image_embeddings" else stage for stage in STAGES)
     install(failing)
     with pytest.raises(ZeroDivisionError):

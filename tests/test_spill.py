@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kgbuild import spill
 from kgbuild.spill import SortedTable
 from kgbuild.tables import TABLES
 
@@ -49,11 +50,16 @@ def _oracle(name: str, pieces: Sequence[Rows]) -> Rows:
 @given(
     st.lists(st.lists(st.builds(_text, KEYS, st.text("ab", max_size=9)), max_size=12), max_size=8),
     st.sampled_from([1, 60, 300, 1 << 20]),
+    st.sampled_from([1, 2, 256]),
 )
 @settings(max_examples=60, deadline=None)
-def test_equals_a_sort_in_memory(tmp_path_factory: pytest.TempPathFactory, pieces: list[Rows], budget: int) -> None:
+def test_equals_a_sort_in_memory(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[Rows], budget: int, groups: int
+) -> None:
     folder = tmp_path_factory.mktemp("sort")
-    made = _sorted("texts", pieces, folder, budget)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spill, "_GROUPS_A_RUN", groups)
+        made = _sorted("texts", pieces, folder, budget)
     assert pa.concat_tables(made).to_pylist() == _oracle("texts", pieces)
     assert list(folder.iterdir()) == []
 

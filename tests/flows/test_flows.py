@@ -21,6 +21,7 @@ from kgbuild.stages import PIPELINE
 from kgbuild.table_files import write_table
 from kgbuild.tables import reject_rows
 
+pytestmark = pytest.mark.timeout(900)  # 20 s for the server and 30 s of work, on a machine that has nothing else to do
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
@@ -44,7 +45,7 @@ def task_runs(flow_name):
 def test_build_expand_evaluate_and_train_on_the_sample(tmp_path):
     some = tmp_path / "some.jsonl"
     lines = (SAMPLE / "catalogue.jsonl").read_bytes().splitlines()
-    some.write_bytes(b"\n".join(lines[:60]) + b"\n")
+    some.write_bytes(b"\n".join(lines[:40]) + b"\n")
     config, out = str(SAMPLE / "kgbuild.toml"), str(tmp_path / "out")
     model = write_tiny_clip(tmp_path / "model")  # what the pictures look like to it does not matter here
     settings = [
@@ -55,14 +56,14 @@ def test_build_expand_evaluate_and_train_on_the_sample(tmp_path):
     release_id = build_graph(config=config, out=out, settings=settings)
     release = Workspace(Path(out)).require_current()
     assert release.release_id == release_id
-    assert release.rows("products") > 50
-    assert (Path(out) / "page.html").stat().st_size > 50_000
+    assert release.rows("products") > 30
+    assert (Path(out) / "page.html").stat().st_size > 40_000
     assert {"ingest", *(stage.name for stage in PIPELINE), "load_store", "write_page"} <= task_runs("kgbuild-build")
     plain = build.build(actions.find_config(Path(config), settings, tmp_path), tmp_path / "plain")
     assert plain.release.release_id == release_id  # the command line's function, the same release
 
     more = tmp_path / "more.jsonl"
-    more.write_bytes(b"\n".join(lines[60:70]) + b"\n")
+    more.write_bytes(b"\n".join(lines[40:46]) + b"\n")
     expanded = expand_graph(new_products=str(more), config=config, out=out, settings=settings)
     assert expanded != release_id
     assert Workspace(Path(out)).require_current().rows("products") > release.rows("products")

@@ -235,6 +235,7 @@ def _train(settings: TrainingConfig, out: Path, target: Path) -> None:
 
 def _choose_prototypes(tables: Path, base: str, model: torch.nn.Module) -> pa.Table:
     """The project's own prototypes stage with the weights of the moment."""
+    torch.set_num_threads(2)  # the other process waits
     parts = replace(load_clip_parts(base), model=copy.deepcopy(model))
     encoder = ClipEncoder(parts, name="in training", device=torch.device("cpu"), precision="bf16", batch_size=256)
     read = {path.stem: pq.read_table(path) for path in tables.glob("*.parquet")}
@@ -250,6 +251,7 @@ def _choose_prototypes(tables: Path, base: str, model: torch.nn.Module) -> pa.Ta
         pool_size=20,
         gate=True,
     )
+    torch.set_num_threads(1)
     return select_prototypes(pools, images, read["images"], k=8, mmr_lambda=0.7, duplicate_similarity=0.98)
 
 

@@ -84,11 +84,17 @@ class ConceptBank:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"pictures": self.pictures, "prototypes": self.prototypes, "embeddings": self.embeddings}
+        return {
+            "pictures": self.pictures,
+            "prototypes": self.prototypes,
+            "embeddings": self.embeddings,
+            "missing": self.missing,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
         self.pictures, self.prototypes, self.embeddings = state["pictures"], state["prototypes"], state["embeddings"]
+        self.missing = state["missing"]
 
 
 def open_bank(shards: ShardSet) -> ConceptBank:

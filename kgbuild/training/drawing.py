@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +88,21 @@ class Drawing:
             return [row["text"] for row in rows]
         drawn = [draw_views(_product_text(row), count, row_rng(self.seed, epoch, row)) for row in rows]
         return [views[number] for number in range(count) for views in drawn]
+
+
+def made_ahead(make: Callable[..., Batch], jobs: Iterator[tuple[Any, ...]], *, in_background: bool) -> Iterator[Batch]:
+    """`make(*job)` for each job, in order; in the background one batch is made while the accelerator works on the last."""
+    if not in_background:
+        yield from (make(*job) for job in jobs)
+        return
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        pending: deque[Future[Batch]] = deque()
+        for job in jobs:
+            pending.append(thread.submit(make, *job))
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def mix(*numbers: int) -> int:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimiser step, as the log has it. `step` counts from 1; the losses are those of the global batch."""
+    """One optimiser step, as the log has it.
+
+    `step` counts from 1; the losses are those of the global batch; `prototypes_missing` counts prototypes of this epoch that are left
+    out because the shards do not hold their pictures.
+    """
 
     step: int
     steps: int
@@ -18,6 +22,7 @@ class StepReport:
     itc: float
     cva: float
     cva_weight: float
+    prototypes_missing: int
     learning_rate: float
     pairs_per_second: float
 

@@ -31,7 +31,7 @@ from kgbuild.training.data import (
     open_shards,
 )
 from kgbuild.training.distributed import Workers, gather, join_workers, sum_gradients, sum_value, wait_for_all
-from kgbuild.training.drawing import Drawing, mix
+from kgbuild.training.drawing import Drawing, made_ahead, mix
 from kgbuild.training.export_model import export_model
 from kgbuild.training.log import StepReport, start_log, write_log
 from kgbuild.training.losses import cva_share
@@ -62,7 +62,8 @@ def train(  # noqa: C901 - the trainer is one function that is read from top to 
 ) -> TrainingResult:
     """Train on exported batches and leave a model folder that plain open_clip loads.
 
-    Under `torchrun` every process calls this; the batch is that of all processes together.
+    Under `torchrun` every process calls this; the batch is that of all processes together. Batch normalisation is over all processes
+    on GPUs, and over each process's own rows on CPUs, where PyTorch cannot do otherwise.
 
     Args:
         settings: the `training` section of the config.
@@ -119,13 +120,13 @@ def train(  # noqa: C901 - the trainer is one function that is read from top to 
         batches = epoch_batches(
             shard_set, batch_size=batch_size, window_rows=settings.shuffle_rows, seed=seed, epoch=epoch
         )
-        for rows in islice(batches, step - epoch * per_epoch, None):
-            began = time.perf_counter()
+        coming = ((rows, epoch, at) for at, rows in enumerate(islice(batches, step - epoch * per_epoch, None), step))
+        began = time.perf_counter()
+        for batch in made_ahead(drawing.batch, coming, in_background=device.type == "cuda"):
             rate = _learning_rate(settings, step, steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             torch.manual_seed(mix(seed, step, workers.worker_index))  # dropout: a resumed run draws the same
-            batch = drawing.batch(rows, epoch, step)
             model.train()
             scale = model.logit_scale.exp()
             images = towers.images(batch.pixels)
@@ -152,8 +153,18 @@ def train(  # noqa: C901 - the trainer is one function that is read from top to 
                 raise ModelError(f"the loss became {last_loss} at step {step}", "lower training.learning_rate")
             whole_itc = float(sum_value(itc, workers))
             if workers.first:
-                speed = batch_size / (time.perf_counter() - began)
-                report = StepReport(step, steps, epoch, last_loss, whole_itc, float(cva.detach()), share, rate, speed)
+                report = StepReport(
+                    step=step,
+                    steps=steps,
+                    epoch=epoch,
+                    loss=last_loss,
+                    itc=whole_itc,
+                    cva=float(cva.detach()),
+                    cva_weight=share,
+                    prototypes_missing=bank.missing if bank is not None else 0,
+                    learning_rate=rate,
+                    pairs_per_second=batch_size / (time.perf_counter() - began),
+                )
                 write_log(out / "log.jsonl", report)
                 if on_step is not None:
                     on_step(report)
@@ -168,6 +179,7 @@ def train(  # noqa: C901 - the trainer is one function that is read from top to 
                     "bank": bank.state() if bank is not None else {},
                 }
                 save_checkpoint(out / "checkpoints", step, state, keep=settings.keep_checkpoints)
+            began = time.perf_counter()
     if workers.first:
         export_model(dataclasses.replace(parts, model=averaged), out / "model")
     wait_for_all(workers)

@@ -10,6 +10,7 @@ from small_catalogue import compose, export, small_tables
 
 from kgbuild.training.augment import augment_pictures, augment_with, draw_augmentations
 from kgbuild.training.data import build_picture_cache, epoch_batches, open_shards, row_keys
+from kgbuild.training.drawing import made_ahead
 from kgbuild.training.views import ProductText, draw_views
 
 TABLES = small_tables()
@@ -109,3 +110,16 @@ def test_views_say_nothing_that_the_product_does_not() -> None:
 def test_a_product_of_few_words_still_has_views() -> None:
     for seed in range(50):
         assert all(draw_views(ProductText("Cap"), 3, random.Random(seed)))
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_batches_come_in_order_and_failures_come_through(in_background: bool) -> None:
+    def make(number: int) -> int:
+        if number == 3:
+            raise ValueError(number)
+        return number * 10
+
+    coming = made_ahead(make, ((number,) for number in range(5)), in_background=in_background)
+    assert [next(coming) for _ in range(3)] == [0, 10, 20]
+    with pytest.raises(ValueError, match="3"):
+        next(coming)

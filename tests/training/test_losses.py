@@ -163,7 +163,7 @@ def test_nothing_but_padding_is_zero_and_not_nan() -> None:
     prototypes = prototypes.requires_grad_()
     loss = cva_loss(images, concepts, prototypes, torch.zeros_like(mask), scale, related=related, k=3)
     loss.backward()
-    assert float(loss) == 0.0
+    assert loss.item() == 0.0
     assert torch.isfinite(prototypes.grad).all()
 
 

@@ -332,7 +332,14 @@ def write_current_page(out: Path, output: Path) -> dict[str, Any]:
 
 
 def evaluate_current(
-    config: Config, out: Path, protocols: Sequence[str], *, split: str = "", run_id: str = ""
+    config: Config,
+    out: Path,
+    protocols: Sequence[str],
+    *,
+    split: str = "",
+    field: str = "title",
+    attributes: Sequence[str] = (),
+    run_id: str = "",
 ) -> list[dict[str, Any]]:
     """Measure retrieval of the configured encoder on the current release; rows of the table `metrics`.
 
@@ -350,7 +357,7 @@ def evaluate_current(
     texts = release.table("texts")
     encoder = load_clip(config.encoder)
     image_embeddings = _image_embeddings(release, config, encoder)
-    settings = ProtocolSettings(query_split=split or None)
+    settings = ProtocolSettings(field=field, attributes=tuple(attributes), query_split=split or None)
     found = []
     for protocol in protocols:
         wanted = texts_to_embed(products, texts, protocol=protocol, settings=settings)

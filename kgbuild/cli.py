@@ -311,15 +311,25 @@ def evaluate(
     out: OutOption = Path("out"),
     config: ConfigOption = None,
     settings: SetOption = None,
-    protocol: Annotated[list[str] | None, typer.Option(help="sample, full, or others; may be repeated.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="sample, full, title_to_image, category_to_product; may be repeated.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Query only products of this split; empty: all.")] = "",
+    field: Annotated[
+        str, typer.Option(help="Which text stands for a product: title, or another text column.")
+    ] = "title",
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="An attribute that category_to_product asks for, too; may be repeated.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure retrieval with the configured model on the current release."""
     from kgbuild import console
     from kgbuild.actions import evaluate_current
 
-    rows = evaluate_current(_config(config, settings, out), out, protocol or ["sample", "full"], split=split)
+    loaded = _config(config, settings, out)
+    protocols = protocol or ["sample", "full"]
+    rows = evaluate_current(loaded, out, protocols, split=split, field=field, attributes=attribute or [])
     if as_json:
         for row in rows:
             console.as_json(row)

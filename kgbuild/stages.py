@@ -204,13 +204,32 @@ INGEST_CODE: Final = ("ingest", "tables.py", "identity.py", "spill.py")
 _ALL_CODE: Final = ("tables.py", "identity.py")
 _ENCODER_CODE: Final = ("embeddings", "clip.py", "clip_names.py", "pictures.py", "vectors.py")
 
+# Not the whole package: learning, scoring and the later stage `concepts` live there too, and mining is the longest stage.
+_MINING_CODE: Final = tuple(
+    f"language/{name}.py"
+    for name in (
+        "__init__",
+        "align",
+        "atoms",
+        "canonical",
+        "decode",
+        "features",
+        "lexicon",
+        "mining",
+        "model",
+        "phrases",
+        "pipeline",
+        "tokens",
+    )
+)
+
 PIPELINE: Final[tuple[Stage, ...]] = (
     Stage(
         "mentions",
         reads=("texts", "products"),
         writes=("mentions", "rejects/mentions"),
         settings=("language",),
-        code=("language", "subsumption.py"),
+        code=_MINING_CODE,
         fn=_mine,
         shard_by="texts",
         row_key="text_id",

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_catalogue import compose, small_tables
 
 from kgbuild.identity import concept_id
 from kgbuild.tables import TABLES
-from small_catalogue import compose, small_tables
 
 TABLES_HERE = small_tables(40)
 IMAGES = {row["image_id"]: row for row in TABLES_HERE["images"].to_pylist()}

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from small_catalogue import compose, export, rows_of, small_tables
 
 from kgbuild.batches import export_batches, read_batches, read_manifest
 from kgbuild.batches.export import clauses_of, facts_of
 from kgbuild.batches.shard_format import ROW_SCHEMA
 from kgbuild.errors import TableError
-from small_catalogue import compose, export, rows_of, small_tables
 
 
 @pytest.fixture(scope="module")

@@ -219,6 +219,7 @@ _MINING_CODE: Final = tuple(
         "model",
         "phrases",
         "pipeline",
+        "score",
         "tokens",
     )
 )

@@ -25,10 +25,20 @@ help:
 	touch $@
 
 demo: .venv/ready
-	$(BIN)/python -m kgbuild.demo --out $(OUT)
+	$(BIN)/kgbuild build --config data/sample/kgbuild.toml --out $(OUT)
+	@echo && echo "1. What is narrower than a t-shirt, and how many products is it?"
+	$(BIN)/kgbuild query --out $(OUT) "MATCH (n:Concept)-[:IS_A]->(:Concept {label: 't-shirt'}) RETURN n.label AS narrower, n.n_products AS products ORDER BY products DESC, narrower LIMIT 5"
+	@echo && echo "2. Which pictures stand for a short sleeve t-shirt?"
+	$(BIN)/kgbuild query --out $(OUT) "MATCH (:Concept {label: 'short sleeve t-shirt'})-[p:HAS_PROTOTYPE]->(i:Image)<-[:HAS_IMAGE]-(x:Product) RETURN p.rank AS rank, x.title AS product, i.uri AS picture ORDER BY rank LIMIT 5"
+	@echo && echo "3. What do products with a v-neck name besides?"
+	$(BIN)/kgbuild query --out $(OUT) "MATCH (:Concept {label: 'v-neck'})<-[:MENTIONS]-(x:Product)-[:MENTIONS]->(c:Concept) WHERE c.label <> 'v-neck' RETURN c.label AS concept, count(DISTINCT x) AS products ORDER BY products DESC, concept LIMIT 5"
+	@echo && $(BIN)/kgbuild page $(OUT)/page.html --out $(OUT)
+	@echo && echo "Open $(OUT)/page.html in a browser. Tables: $(OUT)/current/*.parquet."
+	@echo "This week's products:  $(BIN)/kgbuild expand data/sample/new_arrivals.jsonl --out $(OUT)"
+	@echo "Your own catalogue:    $(BIN)/kgbuild init CATALOGUE && $(BIN)/kgbuild build --out out"
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ The parse gives tags and arcs, the lexicon gives word classes, the text gives or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.canonical import singular
@@ -117,35 +117,51 @@ class Roles:
     listed: list[float]
     whole: list[float]
     part: list[float]
+    signs: list[str] = field(
+        default_factory=list, repr=False
+    )  # what `between` calls each atom, made when first asked for
 
 
 def _level(p: float) -> str:
     return "0" if p < 0.02 else "1" if p < 0.1 else "2" if p < 0.3 else "3" if p < 0.7 else "4" if p < 0.9 else "5"
 
 
+@dataclass
+class Decided:
+    """The links decided so far, as pairs and by the modifier."""
+
+    pairs: set[tuple[int, int]] = field(default_factory=set)
+    above: dict[int, list[int]] = field(default_factory=dict)
+
+    def add(self, part: int, whole: int) -> None:
+        """One link more."""
+        self.pairs.add((part, whole))
+        self.above.setdefault(part, []).append(whole)
+
+
 def between(context: Context, roles: Roles, first: int, last: int) -> list[str]:
     """What stands strictly between two atoms: W a whole, m a modifier, function words as they are, verbs, o the rest."""
-    a = context.atoms
+    if not roles.signs:
+        roles.signs = [_sign(context.atoms, roles, place) for place in range(len(context.atoms))]
     signs: list[str] = []
-    for place in range(first + 1, last):
-        tag = a.tag[place]
-        if roles.whole[place] > 0.4:
-            sign = "W"
-        elif roles.part[place] > 0.4:
-            sign = "m"
-        elif tag in _FUNCTION or not a.word[place].isalpha():
-            sign = a.word[place] if a.word[place].isalpha() else "%" if a.word[place].isdigit() else a.word[place][:1]
-        elif tag.startswith("VB"):
-            sign = "v:" + a.word[place]
-        else:
-            sign = "o"
-        if sign == "m" and signs and signs[-1] == "m":
-            continue
-        signs.append(sign)
+    for sign in roles.signs[first + 1 : last]:
+        if sign != "m" or not signs or signs[-1] != "m":
+            signs.append(sign)
     return signs
 
 
-def pair_features(context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]]) -> list[str]:
+def _sign(a: Atoms, roles: Roles, place: int) -> str:
+    word, tag = a.word[place], a.tag[place]
+    if roles.whole[place] > 0.4:
+        return "W"
+    if roles.part[place] > 0.4:
+        return "m"
+    if tag in _FUNCTION or not word.isalpha():
+        return word if word.isalpha() else "%" if word.isdigit() else word[:1]
+    return "v:" + word if tag.startswith("VB") else "o"
+
+
+def pair_features(context: Context, roles: Roles, part: int, whole: int, linked: Decided) -> list[str]:
     """Features of "atom `part` modifies atom `whole`"; `linked` holds the links decided so far."""
     a, c = context.atoms, context.classes
     title = "T" if context.is_title else "D"
@@ -220,7 +236,7 @@ def pair_features(context: Context, roles: Roles, part: int, whole: int, linked:
     return out
 
 
-def _list_features(context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]]) -> list[str]:
+def _list_features(context: Context, roles: Roles, part: int, whole: int, linked: Decided) -> list[str]:
     """How a later part hangs on: "shirt with S, S on the x, PART" reads as mode "with", tail ",".
 
     Between the two, what already modifies the whole is S, what belongs to such an S is left out together with the words that led
@@ -228,16 +244,16 @@ def _list_features(context: Context, roles: Roles, part: int, whole: int, linked
     """
     a = context.atoms
     first = part
-    while first - 1 > whole and ((first - 1, part) in linked or a.tag[first - 1] in _LEADS):
+    while first - 1 > whole and ((first - 1, part) in linked.pairs or a.tag[first - 1] in _LEADS):
         first -= 1
     mode, foreign, family, taken = "", 0, {whole}, 0
     tail: list[str] = []
     pending: list[str] = []
     for place in range(whole + 1, first):
-        above = [w for w in range(max(whole, place - 30), place) if w in family and (place, w) in linked]
-        right = any((place, w) in linked for w in range(place + 1, min(first, place + 6)))
-        if right:
+        above = linked.above.get(place, ())
+        if any(place < w < first and w < place + 6 for w in above):
             continue  # a modifier before its noun says nothing here
+        above = [w for w in above if place - 30 <= w < place and w in family]
         if whole in above:
             lead = [w for w in tail + pending if w not in _LIST]
             mode, tail, pending = (lead[-1] if lead else mode or ",") if (tail + pending) else mode, [], []
@@ -252,7 +268,7 @@ def _list_features(context: Context, roles: Roles, part: int, whole: int, linked
         elif a.tag[place] not in _LEADS and _is_sign(a, place):
             pending.append(a.word[place])
     end = " ".join((tail + pending)[-4:])
-    others = sum((part, w) in linked for w in range(whole + 1, part))
+    others = sum(whole < w < part for w in linked.above.get(part, ()))
     caps = any(context.caps[i] in "CX" for i in range(whole + 1, part + 1))
     state = f"{min(foreign, 2)}{min(others, 2)}"
     out = [
@@ -301,16 +317,14 @@ def _arc_features(a: Atoms, part: int, whole: int, side: str) -> list[str]:
     return [f"A-{side}{a.dep[part]}", f"A-w{side}{a.dep[whole]}"]
 
 
-def _history(
-    context: Context, roles: Roles, part: int, whole: int, linked: set[tuple[int, int]], short: str
-) -> list[str]:
+def _history(context: Context, roles: Roles, part: int, whole: int, linked: Decided, short: str) -> list[str]:
     """What the nodes between already do: to the same whole, to another, to nothing."""
     a = context.atoms
     if part < whole:  # the nearest candidate to the right of the part
         for place in range(part + 1, whole):
             if roles.part[place] > 0.3 or roles.whole[place] > 0.3:
-                state = "=" if (place, whole) in linked else "-"
-                mine = "i" if (part, place) in linked else "n"
+                state = "=" if (place, whole) in linked.pairs else "-"
+                mine = "i" if (part, place) in linked.pairs else "n"
                 return [
                     f"h<{state}{mine}",
                     f"h<{state}{mine}{short}",
@@ -319,10 +333,10 @@ def _history(
                 ]
         return ["h<"]
     for place in range(part - 1, whole, -1):  # the nearest whole before the part, other than its own modifiers
-        if roles.whole[place] > 0.4 and (place, part) not in linked:
-            state = "=" if (place, whole) in linked else "-"
+        if roles.whole[place] > 0.4 and (place, part) not in linked.pairs:
+            state = "=" if (place, whole) in linked.pairs else "-"
             gap = ",".join(a.word[i] for i in range(place + 1, part) if a.tag[i] in _FUNCTION)
-            other = "o" if any((part, p) in linked for p in (place,)) else "n"
+            other = "o" if any((part, p) in linked.pairs for p in (place,)) else "n"
             return [
                 f"h>{state}{other}",
                 f"h>{state}{other}{gap}",

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from kgbuild.language.align import Graph
-from kgbuild.language.features import Context, Roles, atom_features, near_of, pair_features, settled_features
+from kgbuild.language.features import Context, Decided, Roles, atom_features, near_of, pair_features, settled_features
 from kgbuild.language.model import ROLES, ConceptModel, Links, candidates, is_settled_candidate, logit
 
 Progress = Callable[[str], None]
@@ -154,12 +154,12 @@ def _learn_links(
     """Weights and threshold of links; `history` are the links that count as decided when a later pair is asked about."""
     design = Design()
     for sample, role, decided in zip(samples, roles, history, strict=True):
-        past: Links = set()
+        past = Decided()
         for part, whole in candidates(role, final.thresholds["candidate"]):
             features = pair_features(sample.context, role, part, whole, past)
             design.add(features, (part, whole) in sample.gold.links, sample.group % len(fold_models))
             if (part, whole) in decided:
-                past.add((part, whole))
+                past.add(part, whole)
     missed = sum(len(s.gold.links) for s in samples) - sum(design.labels)
     _fit_all(design, "link", "link", missed, final, fold_models, strength)
 

@@ -11,12 +11,15 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 from kgbuild.language.align import Graph
-from kgbuild.language.features import Context, Roles, atom_features, near_of, pair_features, settled_features
+from kgbuild.language.features import Context, Decided, Roles, atom_features, near_of, pair_features, settled_features
 
 BEFORE, AFTER = 12, 45  # how far, in atoms, a modifier may stand before and after what it modifies
+
+AFTER_FLOOR = 0.12
 
 ROLES = ("listed", "whole", "part")
 
@@ -66,13 +69,13 @@ class ConceptModel:
 
     def links(self, context: Context, roles: Roles) -> Links:
         """Which atom modifies which, decided pair by pair."""
-        linked: Links = set()
+        linked = Decided()
         weights, threshold = self.weights["link"], logit(self.thresholds["link"])
         for part, whole in candidates(roles, self.thresholds["candidate"]):
             features = pair_features(context, roles, part, whole, linked)
-            if sum(weights.get(f, 0.0) for f in features) > threshold:
-                linked.add((part, whole))
-        return prune(linked)
+            if sum(map(weights.get, features, repeat(0.0))) > threshold:
+                linked.add(part, whole)
+        return prune(linked.pairs)
 
     def listed(self, context: Context, roles: Roles, links: Links, rows: list[list[str]]) -> set[int]:
         """Which atoms head a concept, now that the links are known."""
@@ -81,9 +84,8 @@ class ConceptModel:
         for place, row in enumerate(rows):
             if not is_settled_candidate(roles, place):
                 continue
-            total = sum(weights.get(f, 0.0) for f in row) + sum(
-                weights.get(f, 0.0) for f in settled_features(context, roles, place, near)
-            )
+            features = row + settled_features(context, roles, place, near)
+            total = sum(map(weights.get, features, repeat(0.0)))
             if total > threshold:
                 found.add(place)
         return found
@@ -142,6 +144,9 @@ def candidates(roles: Roles, floor: float) -> Iterator[tuple[int, int]]:
         for whole in wholes:
             if part < whole <= part + BEFORE:
                 yield part, whole
+    # Most pairs look back and few of those hold: asking only where the roles are likely is a fifth faster and costs .002 pair F1.
+    parts = [place for place in parts if roles.part[place] > AFTER_FLOOR]
+    wholes = [place for place in wholes if roles.whole[place] > AFTER_FLOOR]
     for part in parts:
         for whole in reversed(wholes):
             if part - AFTER <= whole < part:

@@ -62,17 +62,17 @@ def test_alignment_and_decoding_are_inverse():
 
 
 def test_a_model_learns_the_pattern_and_survives_its_file(tmp_path):
-    model, _ = learn(samples(60, seed=1))
+    model, _ = learn(samples(24, seed=1), folds=2, rounds=1)
     model.save(tmp_path / "model.json.gz")
     again = ConceptModel.load(tmp_path / "model.json.gz")
-    for sample in samples(20, seed=2):
+    for sample in samples(10, seed=2):
         graph = again.graph(sample.context)
         assert (graph.listed, graph.links) == (sample.gold.listed, sample.gold.links)
 
 
 def test_learning_twice_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        learn(samples(30, seed=3))[0].save(tmp_path / name)
+        learn(samples(8, seed=3), folds=2, rounds=1)[0].save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

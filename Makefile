@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= out/demo
 
-.PHONY: demo test check bench lock schemas clean
+.PHONY: help demo test check bench lock schemas clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    build the sample catalogue into $(OUT), load it, ask it three questions, write a picture page"
 	@echo "make test    all tests (Neo4j and browser tests run where Java with Maven, and Chromium, are there)"
 	@echo "make check   lint, format, types"
-	@echo "make bench   speed and quality beside named peers -> bench/RESULTS.md"
+	@echo "make bench   speed beside named peers, as bench/RESULTS.md has it (about 15 minutes)"
 
 # The lock is for Linux on x86-64 with CPython 3.11 or newer; elsewhere the bounds of pyproject.toml decide.
 .venv/ready: pyproject.toml requirements.lock
@@ -46,13 +46,16 @@ check: .venv/ready
 	$(BIN)/mypy
 
 bench: .venv/ready
-	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m bench.hierarchy --append
+	$(BIN)/python -m bench.prototypes mmr
+	$(BIN)/python -m bench.prototypes pools
+	$(BIN)/python -m bench.graph_load
 
 schemas: .venv/ready
 	$(BIN)/python -m kgbuild.schemas schemas
 
 lock:
-	$(PYTHON) bench/lock.py requirements.lock
+	$(PYTHON) .ci/lock.py requirements.lock
 
 clean:
 	rm -rf .venv out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -55,7 +55,7 @@ COLUMNS = ColumnsConfig(
 MAIN = TrainingConfig(
     model=str(ROOT / "kgbuild" / "models" / "clip_kgbuild"),
     from_scratch=True,
-    epochs=14,
+    epochs=18,
     learning_rate=1.4e-3,
     weight_decay=0.1,
     warmup_steps=120,
@@ -65,7 +65,7 @@ MAIN = TrainingConfig(
     device="cpu",
     checkpoint_steps=40,
 )
-FINISH = replace(MAIN, from_scratch=False, epochs=3, learning_rate=3e-4, warmup_steps=20, ema_decay=0.98)
+FINISH = replace(MAIN, from_scratch=False, epochs=1, learning_rate=3e-4, warmup_steps=10, ema_decay=0.95)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@
     python bench/clip_recipe.py data --out OUT            # ingest, mine the titles, compose, export: OUT/shards
     torchrun --nproc-per-node 2 bench/clip_recipe.py train --out OUT              # the long run: OUT/main/model
     torchrun --nproc-per-node 2 bench/clip_recipe.py finish --out OUT --cva on    # or off; the short last phase: OUT/finish_on/model
+    torchrun --nproc-per-node 2 bench/clip_recipe.py drawn --out OUT              # a last look at the drawn garments: OUT/drawn_more/model
     python bench/clip_recipe.py measure MODEL             # retrieval on val, drawn garments by prompts
 
 The drawn garments come from the sample's generator with another seed, so the sample itself stays unseen.
@@ -15,8 +16,10 @@ import argparse
 import copy
 import hashlib
 import json
+import os
 import random
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -71,7 +74,7 @@ FINISH = replace(MAIN, from_scratch=False, epochs=1, learning_rate=3e-4, warmup_
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, action in (("data", make_data), ("train", train_main), ("finish", finish)):
+    for name, action in (("data", make_data), ("train", train_main), ("finish", finish), ("drawn", more_drawn)):
         command = commands.add_parser(name)
         command.add_argument("--out", type=Path, required=True)
         command.set_defaults(action=action)
@@ -220,6 +223,39 @@ def train_main(out: Path) -> None:
 
 def finish(out: Path, cva: str) -> None:
     _train(replace(FINISH, model=str(out / "main" / "model"), cva=cva == "on"), out, out / f"finish_{cva}")
+
+
+def more_drawn(out: Path) -> None:
+    """Half of the catalogue's pairs, and each drawn garment six times."""
+    target = out / "shards_drawn"
+    if int(os.environ.get("RANK", "0")) == 0:
+        _write_drawn_shards(out / "shards", target)
+    while not (target / "manifest.json").exists():
+        time.sleep(1.0)
+    settings = replace(FINISH, model=str(out / "finish_on" / "model"), cva=False, learning_rate=4e-4, warmup_steps=6)
+    torch.set_num_threads(1)
+    print(train(settings, target, out / "drawn_more", seed=0))
+
+
+def _write_drawn_shards(shards: Path, target: Path) -> None:
+    (target / "rows").mkdir(parents=True, exist_ok=True)
+    manifest = json.loads((shards / "manifest.json").read_text(encoding="utf-8"))
+    rows = pa.concat_tables([pq.read_table(shards / shard["file"]) for shard in manifest["shards"]])
+    ids = rows["product_id"].to_pylist()
+    drawn = pa.array([len(product) == 6 and product > "900000" for product in ids])
+    real = rows.filter(pc.invert(drawn))
+    parts = [real.take(pa.array(np.sort(np.random.default_rng(0).permutation(real.num_rows)[:18_000])))]
+    column = rows.schema.get_field_index("product_id")
+    for turn in range(6):  # under another id each time, so that each gets texts and changes of its own
+        told = [f"{product}#{turn}" for product in rows.filter(drawn)["product_id"].to_pylist()]
+        parts.append(rows.filter(drawn).set_column(column, "product_id", pa.array(told)))
+    manifest["shards"] = []
+    for number, part in enumerate(parts):
+        name = f"rows/part-{number:05d}.parquet"
+        pq.write_table(part, target / name)
+        manifest["shards"].append({"file": name, "rows": part.num_rows})
+    manifest["rows"] = sum(part.num_rows for part in parts)
+    (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def _train(settings: TrainingConfig, out: Path, target: Path) -> None:

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prototypes.world import random_world
 
 from kgbuild.prototypes import build_candidate_pools, concepts_without_images
 from kgbuild.tables import TABLES
 from kgbuild.vectors import as_matrix, exact_similarities
+from prototypes.world import random_world
 
 
 def plain_pools(world, pool_size, gate):

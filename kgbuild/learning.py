@@ -53,7 +53,7 @@ def train_current(
 ) -> dict[str, Any]:
     """Train on the current release into `target`; prototypes are chosen anew by the current model at each epoch's start.
 
-    Under torchrun every process calls this; the first one exports the shards, and each refreshes its own prototypes alike.
+    Under torchrun every process calls this; the first one exports the shards and chooses the prototypes for all.
     """
     from kgbuild.training import train
 

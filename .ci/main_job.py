@@ -55,7 +55,7 @@ def check_tables(out: Path, n_rows: int) -> None:
 def ask(out: Path) -> None:
     statement = (
         "MATCH (c:Concept {label: $label})<-[:IS_A*1..3]-(n:Concept) "
-        "RETURN n.label AS label, n.n_products AS products ORDER BY products DESC, label LIMIT 5"
+        "RETURN DISTINCT n.label AS label, n.n_products AS products ORDER BY products DESC, label LIMIT 5"
     )
     rows = lines("query", statement, "--param", "label=t-shirt", "--out", str(out), "--json")
     expect(len(rows) == 5 and all(row["products"] > 0 for row in rows), f"narrower than t-shirt: {rows}")

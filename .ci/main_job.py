@@ -91,9 +91,10 @@ def expand_equals_build(catalogue: Path, whole: Path, folder: Path) -> None:
     report = kgbuild("expand", str(second), "--out", str(out), "--no-load", "--json")
     sys.stdout.write(f"  expanded in {report['seconds']} s\n")
     for name in TABLES:
-        same = pq.read_table(whole / "current" / f"{name}.parquet") == pq.read_table(
-            out / "current" / f"{name}.parquet"
-        )
+        # What was rejected is the same; the detail names the row of the file it stood in, and the files differ.
+        columns = ["stage", "key", "reason"] if name == "rejects" else None
+        one, other = (pq.read_table(base / "current" / f"{name}.parquet", columns=columns) for base in (whole, out))
+        same = one == other
         expect(same, f"{name}: first half expanded by the second equals the whole")
 
 

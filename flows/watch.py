@@ -1,6 +1,7 @@
 """How a build shows itself in Prefect: a task for each stage, log lines while it runs, a table when it is done."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -23,18 +24,20 @@ class Watch:
     """A `Progress` that logs each tenth of a stage."""
 
     def __init__(self) -> None:
-        self.total, self.done, self.rejects = 0, 0, 0
+        self.total, self.done = 0, 0
+        self.rejects: Counter[str] = Counter()
 
     def start(self, stage: str, total: int | None, unit: str) -> None:
         """See `Progress`."""
-        self.total, self.done, self.rejects = total or 0, 0, 0
+        self.total, self.done, self.rejects = total or 0, 0, Counter()
         get_run_logger().info("%s: %s %s", stage, total if total is not None else "all", unit)
 
-    def advance(self, stage: str, done: int, rejects: int = 0) -> None:
+    def advance(self, stage: str, done: int, rejects: Mapping[str, int] | None = None) -> None:
         """See `Progress`."""
-        before, self.done, self.rejects = self.done, self.done + done, self.rejects + rejects
+        before, self.done = self.done, self.done + done
+        self.rejects.update(rejects or {})
         if self.total and before * 10 // self.total != self.done * 10 // self.total:
-            get_run_logger().info("%s: %d of %d, %d rejects", stage, self.done, self.total, self.rejects)
+            get_run_logger().info("%s: %d of %d, rejects %s", stage, self.done, self.total, dict(self.rejects))
 
     def finish(self, stage: str, note: str) -> None:
         """See `Progress`."""

@@ -26,6 +26,7 @@ from kgbuild.runners import make_runner
 from kgbuild.shards import ShardResult, ShardTask, changed_products, ordered, part_metadata, parts_in_order, run_shard
 from kgbuild.stages import INGEST, PIPELINE, Stage, row_fingerprint, stage_names
 from kgbuild.table_files import TableFolder, TableInfo, link_output, write_table
+from kgbuild.tables import count_reasons
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,14 @@ def _run(
         release, changed = workspace.publish(config_to_dict(config), __version__, run.records)
         pruned = workspace.prune(config.run.keep_releases) if changed else []
     seconds = time.monotonic() - began
-    return BuildReport(release, changed, tuple(run.reports), _reject_counts(release), seconds, tuple(pruned))
+    return BuildReport(
+        release,
+        changed,
+        tuple(run.reports),
+        count_reasons(release.table("rejects", ["reason"])),
+        seconds,
+        tuple(pruned),
+    )
 
 
 @dataclass
@@ -311,11 +319,6 @@ class _Run:
         if record is None or record.row_fingerprint != row_print:
             return None, frozenset()
         return self.current.path, changed_products(self.current, self.folder)
-
-
-def _reject_counts(release: Release) -> dict[str, int]:
-    counts = release.table("rejects", ["reason"]).group_by("reason").aggregate([([], "count_all")])
-    return dict(sorted(zip(counts["reason"].to_pylist(), counts["count_all"].to_pylist(), strict=True)))
 
 
 class _full_disk_explained:  # noqa: N801 - reads as the statement it is used in

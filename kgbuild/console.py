@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -89,7 +90,7 @@ class LiveProgress:
 
     def __init__(self) -> None:
         self._tasks: dict[str, TaskID] = {}
-        self._rejects: dict[str, int] = {}
+        self._rejects: dict[str, Counter[str]] = {}
         self._live = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description:<19}"),
@@ -119,11 +120,12 @@ class LiveProgress:
         if not err.is_terminal:
             note(f"{stage}: started" + (f", {total:,} {unit}" if total else ""))
 
-    def advance(self, stage: str, done: int, rejects: int = 0) -> None:
+    def advance(self, stage: str, done: int, rejects: Mapping[str, int] | None = None) -> None:
         """See `ports.Progress`."""
-        self._rejects[stage] = self._rejects.get(stage, 0) + rejects
-        rejected = self._rejects[stage]
-        self._live.update(self._tasks[stage], advance=done, note=f"{rejected:,} rejected" if rejected else "")
+        counts = self._rejects.setdefault(stage, Counter())
+        counts.update(rejects or {})
+        said = ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common(3))
+        self._live.update(self._tasks[stage], advance=done, note=f"rejected: {said}" if said else "")
 
     def finish(self, stage: str, note_: str) -> None:
         """See `ports.Progress`."""

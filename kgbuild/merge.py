@@ -19,7 +19,7 @@ from kgbuild.release import Release
 from kgbuild.spill import SortedTable
 from kgbuild.stages import INGEST, INGEST_CODE, INGEST_TABLES, code_fingerprint
 from kgbuild.table_files import TableInfo, write_table
-from kgbuild.tables import conform
+from kgbuild.tables import conform, count_reasons
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def ingest_tables(config: Config, source: Source, folder: Path, progress: Progre
             for name, rows in zip(names, piece, strict=True):
                 sorters[name].add(rows)
             new_ids.update(piece.products["product_id"].to_pylist())
-            progress.advance(INGEST, piece.products.num_rows, piece.rejects.num_rows)
+            progress.advance(INGEST, piece.products.num_rows, count_reasons(piece.rejects))
         if source.base is not None:
             _add_base(source.base, sorters, new_ids)
         outputs = {}

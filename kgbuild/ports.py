@@ -90,8 +90,8 @@ class Progress(Protocol):
         """A stage begins; `total` units of work if known."""
         ...
 
-    def advance(self, stage: str, done: int, rejects: int = 0) -> None:
-        """`done` further units are behind us, with so many rejects."""
+    def advance(self, stage: str, done: int, rejects: Mapping[str, int] | None = None) -> None:
+        """`done` further units are behind us, with so many rejects by reason."""
         ...
 
     def finish(self, stage: str, note: str) -> None:
@@ -105,7 +105,7 @@ class Silent:
     def start(self, stage: str, total: int | None, unit: str) -> None:
         """See `Progress`."""
 
-    def advance(self, stage: str, done: int, rejects: int = 0) -> None:
+    def advance(self, stage: str, done: int, rejects: Mapping[str, int] | None = None) -> None:
         """See `Progress`."""
 
     def finish(self, stage: str, note: str) -> None:

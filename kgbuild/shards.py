@@ -7,7 +7,7 @@ release has worked on already are taken over.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from kgbuild.config import Config
 from kgbuild.stages import PIPELINE, Stage, rows_between
 from kgbuild.table_files import TableFolder
-from kgbuild.tables import TABLES, conform, in_order
+from kgbuild.tables import TABLES, conform, count_reasons, in_order
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ShardResult:
 
     task: ShardTask
     rows: int
-    rejects: int
+    rejects: Mapping[str, int]
     reused: int
 
 
@@ -59,23 +59,23 @@ def run_shard(task: ShardTask) -> ShardResult:
     )
     rows = task.stop - task.start
     if all(task.part(output).exists() for output in outputs):
-        n_rejects = int(pq.read_metadata(task.part(outputs[-1])).num_rows) if rejects_output else 0
-        return ShardResult(task, rows, n_rejects, 0)
+        rejects = count_reasons(pq.read_table(task.part(rejects_output))) if rejects_output else {}
+        return ShardResult(task, rows, rejects, 0)
     folder = TableFolder(task.folder)
     shard = _slice(folder, stage.shard_by, task.start, task.stop)
     key = TABLES[stage.shard_by].key[0]
     known = _known_keys(task, stage, shard, key)
     fresh = shard.filter(pc.invert(pc.is_in(shard[key], value_set=known)))
     made = stage.fn(fresh, folder, task.config) if fresh.num_rows or not len(known) else {}
-    n_rejects = 0
+    rejects = {}
     for output in outputs:
         found = (made.get(output), _old_rows(task, stage, output, known))
         pieces = [conform(piece, output.partition("/")[0]) for piece in found if piece is not None]
         metadata = pieces[0].schema.metadata
         table = ordered(pa.concat_tables([piece.replace_schema_metadata(metadata) for piece in pieces]), output)
-        n_rejects = table.num_rows if output == rejects_output else n_rejects
+        rejects = count_reasons(table) if output == rejects_output else rejects
         _write_part(task.part(output), table)
-    return ShardResult(task, rows, n_rejects, len(known))
+    return ShardResult(task, rows, rejects, len(known))
 
 
 def _known_keys(task: ShardTask, stage: Stage, shard: pa.Table, key: str) -> pa.Array:

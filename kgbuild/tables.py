@@ -166,6 +166,12 @@ def in_order(rows: pa.Table, name: str) -> pa.Table:
     return conform(rows, name).sort_by([(column, "ascending") for column in TABLES[name].key])
 
 
+def count_reasons(rejects: pa.Table) -> dict[str, int]:
+    """How many rows of `rejects` have each reason, in the order of the reasons."""
+    counts = rejects.group_by("reason").aggregate([([], "count_all")])
+    return dict(sorted(zip(counts["reason"].to_pylist(), counts["count_all"].to_pylist(), strict=True)))
+
+
 def reject_rows(stage: str, rows: Sequence[tuple[str, str, str]]) -> pa.Table:
     """A `rejects` table from (key, reason, detail) triples of one stage."""
     return pa.Table.from_pylist(

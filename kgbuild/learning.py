@@ -101,32 +101,19 @@ def prototypes_by(encoder: ClipEncoder, release: Release, config: Config) -> pa.
     """The table `prototypes` of a release as `encoder` sees its concepts and pictures."""
     from kgbuild.embeddings import embed_concepts
     from kgbuild.hierarchy import closure
-    from kgbuild.prototypes import build_candidate_pools, select_prototypes
+    from kgbuild.prototypes import choose_prototypes
 
-    concepts, images = release.table("concepts"), release.table("images")
-    batch_size, settings = config.encoder.batch_size, config.prototypes
-    concept_embeddings = embed_concepts(
-        concepts, encoder=encoder, prompts=config.encoder.prompts, batch_size=batch_size
-    )
-    image_embeddings = embed_release_images(encoder, release, batch_size=batch_size)
-    pools = build_candidate_pools(
+    concepts, batch_size = release.table("concepts"), config.encoder.batch_size
+    _, prototypes = choose_prototypes(
         concepts,
         release.table("product_concepts"),
         closure(release.table("is_a_edges")),
-        images,
-        concept_embeddings,
-        image_embeddings,
-        pool_size=settings.pool_size,
-        gate=settings.gate,
+        release.table("images"),
+        embed_concepts(concepts, encoder=encoder, prompts=config.encoder.prompts, batch_size=batch_size),
+        embed_release_images(encoder, release, batch_size=batch_size),
+        **asdict(config.prototypes),
     )
-    return select_prototypes(
-        pools,
-        image_embeddings,
-        images,
-        k=settings.k,
-        mmr_lambda=settings.mmr_lambda,
-        duplicate_similarity=settings.duplicate_similarity,
-    )
+    return prototypes
 
 
 def embed_release_images(encoder: ClipEncoder, release: Release, *, batch_size: int) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -123,28 +123,17 @@ def _embed_concepts(tables: TableFolder, config: Config) -> Tables:
 
 def _prototypes(tables: TableFolder, config: Config) -> Tables:
     from kgbuild.hierarchy import closure
-    from kgbuild.prototypes import build_candidate_pools, concepts_without_images, select_prototypes
+    from kgbuild.prototypes import choose_prototypes, concepts_without_images
 
-    settings = config.prototypes
     concepts = tables.table("concepts")
-    images, image_embeddings = tables.table("images"), tables.table("image_embeddings")
-    pools = build_candidate_pools(
+    pools, prototypes = choose_prototypes(
         concepts,
         tables.table("product_concepts"),
         closure(tables.table("is_a_edges")),
-        images,
+        tables.table("images"),
         tables.table("concept_embeddings"),
-        image_embeddings,
-        pool_size=settings.pool_size,
-        gate=settings.gate,
-    )
-    prototypes = select_prototypes(
-        pools,
-        image_embeddings,
-        images,
-        k=settings.k,
-        mmr_lambda=settings.mmr_lambda,
-        duplicate_similarity=settings.duplicate_similarity,
+        tables.table("image_embeddings"),
+        **asdict(config.prototypes),
     )
     return {
         "candidate_pools": pools,

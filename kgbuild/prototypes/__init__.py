@@ -1,7 +1,8 @@
 """Embeddings -> candidate_pools -> prototypes: which real pictures stand for a concept.
 
-`build_candidate_pools` finds the pictures most like a concept among those of its products, `select_prototypes` chooses a few that differ
-from each other, by maximal marginal relevance (`choose_diverse`); `choose_prototypes` does both; `concepts_without_images` names the concepts left without any.
+`build_candidate_pools` finds the pictures most like a concept among those of its products, `select_prototypes` chooses a few that
+differ from each other, by maximal marginal relevance (`choose_diverse`); `choose_prototypes` does both, and
+`concepts_without_images` names the concepts left without any.
 """
 
 from kgbuild.prototypes.choose import choose_prototypes

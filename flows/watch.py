@@ -24,12 +24,11 @@ class Watch:
     """A `Progress` that logs each tenth of a stage."""
 
     def __init__(self) -> None:
-        self.total, self.done = 0, 0
-        self.rejects: Counter[str] = Counter()
+        self.total, self.done, self.rejects = 0, 0, Counter[str]()
 
     def start(self, stage: str, total: int | None, unit: str) -> None:
         """See `Progress`."""
-        self.total, self.done, self.rejects = total or 0, 0, Counter()
+        self.total, self.done, self.rejects = total or 0, 0, Counter[str]()
         get_run_logger().info("%s: %s %s", stage, total if total is not None else "all", unit)
 
     def advance(self, stage: str, done: int, rejects: Mapping[str, int] | None = None) -> None:

@@ -4,7 +4,8 @@ The map, in the order of the pipeline (stage: tables it reads -> tables it write
 
     ingest              catalogue -> products, texts, images, pictures, rejects
     mentions            texts, products -> mentions                        (language/)
-    concepts            mentions, texts -> concepts, product_concepts      (language/)
+    synonyms            mentions, texts, products -> synonyms, phrases     (language/)
+    concepts            mentions, phrases, texts -> concepts, product_concepts   (language/)
     hierarchy           concepts -> is_a_edges                             (hierarchy/)
     image_embeddings    images, pictures -> image_embeddings               (embeddings/)
     concept_embeddings  concepts -> concept_embeddings                     (embeddings/)

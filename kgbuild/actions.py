@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kgbuild.config import Config, load_config, to_toml
 from kgbuild.errors import CatalogueError, ConfigError, KgbuildError
+from kgbuild.naming import DECISIONS, ByHand, by_hand_toml, canonical_mentions, read_by_hand
 from kgbuild.release import Release, Workspace, write_text
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _examples(release: Release, concept_id: str, edges: pa.Table, *, count: int 
     below = _strings(descendants(edges, concept_id))
     own: list[dict[str, Any]] = []
     narrower: list[dict[str, Any]] = []
-    for mentions in release.batches("mentions", ["text_id", "start", "end", "surface_form", "concept_id"], rows=65_536):
+    for mentions in _mentions(release, ["text_id", "start", "end", "surface_form", "concept_id"]):
         own += mentions.filter(pc.equal(mentions["concept_id"], concept_id)).slice(0, count).to_pylist()
         narrower += mentions.filter(pc.is_in(mentions["concept_id"], value_set=below)).slice(0, count).to_pylist()
         if len(own) >= count:
@@ -230,6 +231,34 @@ def _examples(release: Release, concept_id: str, edges: pa.Table, *, count: int 
         hit = rows.filter(pc.is_in(rows["text_id"], value_set=wanted))
         texts.update(zip(hit["text_id"].to_pylist(), hit["text"].to_pylist(), strict=True))
     return [[m["surface_form"], _around(texts[m["text_id"]], m["start"], m["end"])] for m in found]
+
+
+def synonym_rows(out: Path, decision: str = "") -> list[dict[str, Any]]:
+    """The rows of table synonyms with one decision, or with all: by decision, then the most frequent names first.
+
+    Raises:
+        ConfigError: there is no such decision.
+    """
+    if decision and decision not in DECISIONS:
+        raise ConfigError(f"there is no decision {decision!r}", f"it is one of: {', '.join(DECISIONS)}")
+    rows = Workspace(out).require_current().table("synonyms").to_pylist()
+    chosen = [row for row in rows if decision in ("", row["decision"])]
+    return sorted(
+        chosen, key=lambda row: (row["decision"], -row["support"], row["kind"], row["name"], row["canonical"])
+    )
+
+
+def synonym_file(config: Config, out: Path) -> str:
+    """A file for `language.synonyms`: what the present one says, and the proposals of the current release, commented out."""
+    present = read_by_hand(Path(config.language.synonyms)) if config.language.synonyms else ByHand()
+    rows = synonym_rows(out, "proposed")
+    return by_hand_toml(present, [((row["name"], row["canonical"]), row["evidence"]) for row in rows])
+
+
+def _mentions(release: Release, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The mentions under their canonical concepts, piece by piece."""
+    phrases = release.table("phrases")
+    return (canonical_mentions(piece, phrases) for piece in release.batches("mentions", columns, rows=65_536))
 
 
 def _around(text: str, start: int, end: int, *, margin: int = 40) -> str:
@@ -324,7 +353,7 @@ def write_current_page(out: Path, output: Path) -> dict[str, Any]:
         images=release.table("images", ["image_id", "product_id", "sha256"]),
         products=release.batches("products"),
         texts=release.batches("texts"),
-        mentions=release.batches("mentions"),
+        mentions=_mentions(release),
         pictures=picture_reader(release),
         release_id=release.release_id,
     )

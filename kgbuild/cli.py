@@ -229,6 +229,37 @@ def concepts(
 
 
 @app.command()
+def synonyms(
+    out: Annotated[Path, typer.Argument(help="The folder that holds releases.")] = Path("out"),
+    write: Annotated[Path | None, typer.Option("--write", help="Write a file for language.synonyms, to edit.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    config: ConfigOption = None,
+    decision: Annotated[str, typer.Option(help="Only these: merged, proposed, kept_apart, by_hand, unknown.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Report which names are one and why: what was merged, what is proposed, what a person decided."""
+    from kgbuild import console
+    from kgbuild.actions import synonym_file, synonym_rows
+    from kgbuild.errors import ConfigError
+
+    if write is not None:
+        if write.exists() and not force:
+            raise ConfigError(f"{write} exists already", "give --force to overwrite it, or another name")
+        write.write_text(synonym_file(_config(config, None, out), out), "utf-8")
+        console.result(
+            f'wrote {write}; edit it, set language.synonyms = "{write}", then: kgbuild run synonyms --out {out}'
+        )
+        return
+    rows = synonym_rows(out, decision)
+    if as_json:
+        console.as_json(rows)
+        return
+    columns = ["decision", "kind", "name", "support", "canonical", "canonical_support", "rule", "evidence"]
+    console.table(columns, [[row[name] for name in columns] for row in rows])
+    console.note(f"{len(rows):,} decisions")
+
+
+@app.command()
 def embed(
     kind: Annotated[str, typer.Argument(help="texts or images")],
     source: Annotated[Path, typer.Argument(help="Parquet with id and text, or id and image (bytes) or uri.")],

@@ -76,6 +76,7 @@ class LanguageConfig:
 
     pipeline: str = _set("en_kgbuild", "the shipped spaCy pipeline, or the name or folder of an installed one")
     batch_size: int = _set(128, "texts a batch of nlp.pipe", low=1)
+    synonyms: str = _set("", "a TOML file with names to merge and to keep apart (kgbuild synonyms --write); empty: none")
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ class Config:
 def load_config(path: Path | None, overrides: Sequence[str] = (), *, base: Mapping[str, Any] | None = None) -> Config:
     """Read a TOML file, or start from `base` values, and apply `section.key=value` overrides.
 
-    A relative `catalogue.path` or `catalogue.image_root` of the file is taken from the file's folder.
+    A relative `catalogue.path`, `catalogue.image_root` or `language.synonyms` is taken from the file's folder.
 
     Raises:
         ConfigError: the file is absent or no TOML; a key is unknown; a value has the wrong type or is out of bounds.
@@ -262,13 +263,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
-    catalogue = values.get("catalogue")
-    if not isinstance(catalogue, dict):
-        return
-    for key in ("path", "image_root"):
-        given = catalogue.get(key)
-        if isinstance(given, str) and given and "://" not in given:
-            catalogue[key] = str(folder / given)
+    for section, key in (("catalogue", "path"), ("catalogue", "image_root"), ("language", "synonyms")):
+        place = values.get(section)
+        given = place.get(key) if isinstance(place, dict) else None
+        if isinstance(place, dict) and isinstance(given, str) and given and "://" not in given:
+            place[key] = str(folder / given)
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

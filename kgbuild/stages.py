@@ -19,6 +19,7 @@ import pyarrow.dataset as ds
 
 from kgbuild.config import Config, EncoderConfig
 from kgbuild.identity import file_sha256, fingerprint
+from kgbuild.naming import ByHand, canonical_mentions, read_by_hand
 from kgbuild.table_files import TableFolder
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Stage:
         shard_by: the table a map stage goes through in shards; None for a global stage. Its outputs follow that table's order.
         row_key: for a map stage, the column of the outputs that names the row of `shard_by` they come from.
         shard_divisor: shards are so much smaller than `run.shard_rows` (pictures are heavy).
-        models: a cheap fingerprint of the models it loads.
+        models: a cheap fingerprint of the models and files it loads.
         in_process: the stage uses all cores by itself and must not be spread over processes.
     """
 
@@ -68,11 +69,32 @@ def _mine(shard: pa.Table, tables: TableFolder, config: Config) -> Tables:
     return {"mentions": mentions, "rejects/mentions": rejects}
 
 
+def _synonyms(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.language.synonyms import find_synonyms
+
+    synonyms, phrases = find_synonyms(
+        tables.table("mentions", ["text_id", "concept_id", "head_noun", "modifiers"]),
+        tables.table("texts", ["text_id", "product_id", "field"]),
+        tables.table("products", ["product_id", "category_path"]),
+        by_hand=_by_hand(config),
+    )
+    return {"synonyms": synonyms, "phrases": phrases}
+
+
+def _by_hand(config: Config) -> ByHand:
+    return read_by_hand(Path(config.language.synonyms)) if config.language.synonyms else ByHand()
+
+
+def by_hand_fingerprint(config: Config) -> str:
+    """A fingerprint of what a person decided: another order or comment in the file changes nothing."""
+    return _by_hand(config).fingerprint()
+
+
 def _concepts(tables: TableFolder, config: Config) -> Tables:
     from kgbuild.language.concepts import aggregate_concepts
 
     concepts, product_concepts = aggregate_concepts(
-        tables.table("mentions"),
+        canonical_mentions(tables.table("mentions"), tables.table("phrases")),
         tables.table("texts", ["text_id", "product_id"]),
         min_products=config.concepts.min_products,
         max_modifiers=config.concepts.max_modifiers,
@@ -213,12 +235,20 @@ _MINING_CODE: Final = tuple(
     )
 )
 
+_SYNONYMS_CODE: Final = (
+    *(f"language/synonyms{part}.py" for part in ("", "_company", "_cuts", "_decisions", "_names", "_spelling", "_usage")),
+    "naming.py",
+    "language/canonical.py",
+    "language/counts.py",
+    "subsumption.py",
+)
+
 PIPELINE: Final[tuple[Stage, ...]] = (
     Stage(
         "mentions",
         reads=("texts", "products"),
         writes=("mentions", "rejects/mentions"),
-        settings=("language",),
+        settings=("language.pipeline", "language.batch_size"),
         code=_MINING_CODE,
         fn=_mine,
         shard_by="texts",
@@ -226,8 +256,17 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         models=language_fingerprint,
     ),
     Stage(
+        "synonyms",
+        reads=("mentions", "texts", "products"),
+        writes=("synonyms", "phrases"),
+        settings=(),
+        code=_SYNONYMS_CODE,
+        fn=_synonyms,
+        models=by_hand_fingerprint,
+    ),
+    Stage(
         "concepts",
-        reads=("mentions", "texts"),
+        reads=("mentions", "texts", "phrases"),
         writes=("concepts", "product_concepts"),
         settings=("concepts",),
         code=(
@@ -235,6 +274,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
             "language/candidates.py",
             "language/counts.py",
             "language/labels.py",
+            "naming.py",
             "subsumption.py",
         ),
         fn=_concepts,

@@ -66,6 +66,19 @@ _ALL = (
         _field("concept_id", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),
     ),
     _spec(
+        "synonyms", ["kind", "name", "canonical"], "synonyms",
+        "one decision on two names; kind: word (wherever it stands), name, cut (into units), head, unit; decision: merged, proposed, "
+        "kept_apart, by_hand, unknown; supports in products, similarity of their company up to 1",
+        _field("kind", _STR), _field("name", _STR), _field("canonical", _STR), _field("rule", _STR),
+        _field("support", pa.int64()), _field("canonical_support", pa.int64()), _field("similarity", pa.float32()),
+        _field("decision", _STR), _field("evidence", _STR),
+    ),
+    _spec(
+        "phrases", ["concept_id"], "synonyms",
+        "what a maximal concept as mined is called in the end; canonical_id is of the head and modifiers given here",
+        _field("concept_id", _STR), _field("canonical_id", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),
+    ),
+    _spec(
         "concepts", ["concept_id"], "concepts",
         "one concept with enough support; the counts take in every mention that it subsumes",
         _field("concept_id", _STR), _field("label", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),

@@ -20,7 +20,7 @@ from kgbuild.stages import _ALL_CODE, PIPELINE
 ROOT = Path(kgbuild.__file__).parent
 REPOSITORY = ROOT.parent
 
-CONTRACTS = {"tables", "config", "ports", "errors", "identity", "subsumption", "pictures", "vectors", "clip_names"}
+CONTRACTS = {"tables", "config", "ports", "errors", "identity", "subsumption", "pictures", "vectors", "clip_names", "naming"}
 STAGES = {"ingest", "language", "hierarchy", "embeddings", "prototypes", "batches", "training", "retrieval"}
 EDGES = {"graph", "release", "table_files", "spill", "runners", "stages", "shards", "merge", "build", "serve"}
 TOP = {"actions", "learning", "doctor", "cli", "console", "demo", "schemas", "__main__"}

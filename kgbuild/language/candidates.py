@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 
-from kgbuild.subsumption import generalises_unit
+from kgbuild.subsumption import BINDING, generalises_unit
 
 Units = tuple[int, ...]
 """Numbers of (head, unit) pairs of one head, ascending."""
@@ -51,6 +51,14 @@ def fallen_under(slots: Sequence[Slot], max_modifiers: int) -> set[Units]:
         for some in combinations(slots, size)
         for chosen in product(*some)
     }
+
+
+def says_no_word_twice(phrase: Sequence[str]) -> bool:
+    """Whether units (or a head and units) share no word, nor repeat one: {"blue", "navy blue"} does. Binding words may repeat."""
+    if len(phrase) == 1 and " " not in phrase[0]:
+        return True
+    words = [word for unit in phrase for word in unit.split() if word not in BINDING]
+    return len(words) == len(set(words))
 
 
 def one_step_up(units: Units, slots: Sequence[Slot]) -> Iterator[Units]:

@@ -89,7 +89,7 @@ def singular(word: str) -> str:
     stem = _without_s(word)
     if stem in _PLURALIA and (stem != word or stem not in _WITH_S_ONLY):
         return _PLURALIA[stem]
-    return stem
+    return _WHOLE_NAMES.get(stem, stem)  # "tshirts" is none of the names, its singular is
 
 
 def _without_s(word: str) -> str:

@@ -6,6 +6,9 @@ ever comes alone is a fragment of longer ones ("neck" of "round neck", said of a
 when at least `min_products` distinct products mention it or something below it, unless it is an echo: it has modifiers, and a finer
 concept has the very same mentions. (So a concept at which some mention stops is never an echo, and a bare head is always kept.)
 
+No concept says a word twice ("blue" and "navy blue" of one shirt make two concepts, not one), and no two have the same words: of
+two cuts of the same words ({"white", "stripe"} and {"white stripe"}) the one that more products have is a concept.
+
 All of it is a function of the two tables alone; the order of their rows does not matter.
 """
 
@@ -18,9 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from kgbuild.errors import TableError
 from kgbuild.identity import concept_id
 from kgbuild.language.candidates import (
     Candidate,
@@ -30,8 +31,9 @@ from kgbuild.language.candidates import (
     form_of,
     generalisation_slots,
     one_step_up,
+    says_no_word_twice,
 )
-from kgbuild.language.counts import Counts, Ints, Ragged, sums
+from kgbuild.language.counts import Counts, Ints, Ragged, count_phrases, sums
 from kgbuild.language.labels import concept_label, modifier_order
 from kgbuild.tables import TABLES, empty, in_order
 
@@ -67,14 +69,14 @@ def aggregate_concepts(
     """
     if not mentions.num_rows:
         return empty("concepts"), empty("product_concepts")
-    phrases, counts, products = _count_phrases(mentions, texts)
+    phrases, counts, products = count_phrases(mentions, texts)
     heads = phrases["head_noun"].to_pylist()
     units, unit_lists = _number_units(heads, phrases["modifiers"].to_pylist())
     slots = _slots(units, counts.spread(unit_lists), min_products)
 
     forms, form_numbers = _forms(heads, unit_lists, slots)
     counts = counts.renamed(form_numbers)
-    candidates, under = _candidates(forms, max_modifiers)
+    candidates, under = _candidates(forms, max_modifiers, units)
     # What few mentions reach cannot have support, and is left out before products are told apart.
     n_mentions = _mentions_under(under, counts, len(forms), len(candidates))
     candidates, under, n_mentions = _keep(candidates, under, n_mentions, n_mentions >= min_products)
@@ -82,25 +84,17 @@ def aggregate_concepts(
     candidates, under, n_mentions = _keep(candidates, under, n_mentions, n_products >= min_products)
     candidates, under, _ = _keep(candidates, under, n_mentions, ~_echoes(candidates, slots, n_mentions))
 
+    labels = _labels(candidates, units, modifier_order(mentions))
+    sizes = [(len(some), sorted(units[unit][1] for unit in some)) for _, some in candidates]
     spread = counts.spread(under)
+    n_products = np.bincount(spread.phrase, minlength=len(candidates))
+    if not (unlike := _first_of_label(labels, sizes, n_products)).all():
+        candidates, under, _ = _keep(candidates, under, n_products, unlike)
+        labels = list(compress(labels, unlike))
+        spread = counts.spread(under)
     links = _most_specific(candidates, slots, under, counts, spread)
-    concepts = _concept_rows(candidates, units, spread, modifier_order(mentions))
+    concepts = _concept_rows(candidates, units, spread, labels)
     return concepts, _link_rows(links, candidates, units, products)
-
-
-def _count_phrases(mentions: pa.Table, texts: pa.Table) -> tuple[pa.Table, Counts, list[str]]:
-    """The distinct maximal concepts, who mentions them, and the product ids by number."""
-    place = pc.index_in(mentions["text_id"], value_set=texts["text_id"].combine_chunks())
-    if place.null_count:
-        orphan = mentions["text_id"].filter(pc.is_null(place))[0]
-        raise TableError(f"{place.null_count} mentions lie in texts that are not there, for example {orphan}")
-    products = texts["product_id"].take(place).combine_chunks().dictionary_encode()
-    concepts = mentions["concept_id"].combine_chunks().dictionary_encode()
-    phrase, product = (column.indices.to_numpy().astype(np.int64) for column in (concepts, products))
-    _, first = np.unique(phrase, return_index=True)
-    phrases = mentions.select(["head_noun", "modifiers"]).take(pa.array(first))
-    counts = Counts.of(phrase, product, np.ones(len(phrase), np.int64), len(products.dictionary))
-    return phrases, counts, products.dictionary.to_pylist()
 
 
 def _number_units(heads: Sequence[str], modifiers: Sequence[Sequence[str]]) -> tuple[list[tuple[str, str]], Ragged]:
@@ -116,7 +110,7 @@ def _number_units(heads: Sequence[str], modifiers: Sequence[Sequence[str]]) -> t
 def _slots(units: Sequence[tuple[str, str]], said: Counts, min_products: int) -> list[Slot]:
     """What may stand for each unit; `said` counts the products that say it as it is."""
     n_said = np.bincount(said.phrase, minlength=len(units))
-    enough = n_said >= min_products
+    enough = (n_said >= min_products) & np.array([says_no_word_twice(pair) for pair in units], bool)
     slots = generalisation_slots(units, enough.tolist())
     n_meant = np.bincount(said.spread(Ragged.of(slots)).phrase, minlength=len(units))
     return generalisation_slots(units, (enough & (n_said >= FRAGMENT_SHARE * n_meant)).tolist())
@@ -132,14 +126,39 @@ def _forms(heads: Sequence[str], unit_lists: Ragged, slots: Sequence[Slot]) -> t
     return list(numbers), np.array(per_phrase, np.int64)
 
 
-def _candidates(forms: Sequence[Form], max_modifiers: int) -> tuple[list[Candidate], Ragged]:
-    """All that the forms fall under, each once, and the numbers of it for each form."""
+def _candidates(
+    forms: Sequence[Form], max_modifiers: int, units: Sequence[tuple[str, str]]
+) -> tuple[list[Candidate], Ragged]:
+    """All that the forms fall under and that says no word twice, each once, and the numbers of it for each form."""
     numbers: dict[Candidate, int] = {}
+    several = [" " in unit for _, unit in units]
     under = Ragged.of(
-        [numbers.setdefault((head, some), len(numbers)) for some in fallen_under(slots, max_modifiers)]
+        [
+            numbers.setdefault((head, some), len(numbers))
+            for some in fallen_under(slots, max_modifiers)
+            if not any(several[unit] for unit in some) or says_no_word_twice([units[unit][1] for unit in some])
+        ]
         for head, slots in forms
     )
     return list(numbers), under
+
+
+def _labels(candidates: Sequence[Candidate], units: Sequence[tuple[str, str]], order: Mapping[str, float]) -> list[str]:
+    return [concept_label(head, [units[unit][1] for unit in some], order=order) for head, some in candidates]
+
+
+def _first_of_label(labels: Sequence[str], sizes: Sequence[tuple[int, list[str]]], n_products: Ints) -> Bools:
+    """Which candidates have most products of those with the same words, the last one (what it is) in the same place.
+
+    Ties go to fewer units, then to the alphabet.
+    """
+    words = [label.split() for label in labels]
+    same = [(some[-1], *sorted(some)) for some in words]
+    ranked = sorted(range(len(labels)), key=lambda one: (same[one], -int(n_products[one]), sizes[one]))
+    first = np.zeros(len(labels), bool)
+    for place, one in enumerate(ranked):
+        first[one] = place == 0 or same[ranked[place - 1]] != same[one]
+    return first
 
 
 def _mentions_under(under: Ragged, counts: Counts, n_forms: int, n_candidates: int) -> Ints:
@@ -188,14 +207,13 @@ def _most_specific(
 
 
 def _concept_rows(
-    candidates: Sequence[Candidate], units: Sequence[tuple[str, str]], spread: Counts, order: Mapping[str, float]
+    candidates: Sequence[Candidate], units: Sequence[tuple[str, str]], spread: Counts, labels: Sequence[str]
 ) -> pa.Table:
     heads = [head for head, _ in candidates]
     modifiers = [sorted(units[unit][1] for unit in numbers) for _, numbers in candidates]
-    named = list(zip(heads, modifiers, strict=True))
     columns = {
-        "concept_id": [concept_id(head, some) for head, some in named],
-        "label": [concept_label(head, some, order=order) for head, some in named],
+        "concept_id": [concept_id(head, some) for head, some in zip(heads, modifiers, strict=True)],
+        "label": labels,
         "head_noun": heads,
         "modifiers": modifiers,
         "n_mentions": sums(spread.phrase, spread.mentions, len(candidates)),

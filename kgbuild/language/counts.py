@@ -8,6 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgbuild.errors import TableError
 
 Ints = npt.NDArray[np.int64]
 
@@ -90,6 +94,25 @@ class Counts:
     def keys(self) -> Ints:
         """One number for each row, ascending; equal in two tables of the same width for the same pair."""
         return self.phrase * self.width + self.product
+
+
+def count_phrases(mentions: pa.Table, texts: pa.Table) -> tuple[pa.Table, Counts, list[str]]:
+    """The distinct maximal concepts (concept_id, head_noun, modifiers), who mentions them, and the product ids by number.
+
+    Raises:
+        TableError: a mention's text is not in `texts`.
+    """
+    place = pc.index_in(mentions["text_id"], value_set=texts["text_id"].combine_chunks())
+    if place.null_count:
+        orphan = mentions["text_id"].filter(pc.is_null(place))[0]
+        raise TableError(f"{place.null_count} mentions lie in texts that are not there, for example {orphan}")
+    products = texts["product_id"].take(place).combine_chunks().dictionary_encode()
+    concepts = mentions["concept_id"].combine_chunks().dictionary_encode()
+    phrase, product = (column.indices.to_numpy().astype(np.int64) for column in (concepts, products))
+    _, first = np.unique(phrase, return_index=True)
+    phrases = mentions.select(["concept_id", "head_noun", "modifiers"]).take(pa.array(first))
+    counts = Counts.of(phrase, product, np.ones(len(phrase), np.int64), len(products.dictionary))
+    return phrases, counts, products.dictionary.to_pylist()
 
 
 def sums(group: Ints, amount: Ints, n_groups: int) -> Ints:

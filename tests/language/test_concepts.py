@@ -67,6 +67,9 @@ def by_definition(said: list[Mention], min_products: int, max_modifiers: int) ->
         units = [unit for unit in UNITS if len(sayers[head, unit]) >= min_products]
         for size in range(max_modifiers + 1):
             for some in map(frozenset, combinations(units, size)):
+                words = [word for unit in some for word in unit.split()]
+                if len(words) > len(set(words)):
+                    continue
                 under = [number for number, *mention in said if subsumes((head, some), (mention[0], mention[1]))]
                 if len(set(under)) >= min_products:
                     supported[head, some] = (len(set(under)), len(under))

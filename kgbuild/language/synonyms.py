@@ -1,0 +1,193 @@
+"""mentions -> synonyms, phrases: one canonical form for names that are one, each decision with its evidence.
+
+Four kinds of decisions, in this order, each made on what the ones before left:
+
+- word: spellings of a word ("seperator" -> "separator"), wherever it stands in a name (`synonyms_spelling`);
+- name: names of several words written together, apart or with a hyphen ("flip-flop", "flip flop"), and whatever a person merged;
+- cut: the same words of one head cut into units in two ways (`synonyms_cuts`);
+- head, unit: names used alike of the same products ("tee", "t-shirt"): proposed, never merged by themselves (`synonyms_usage`).
+
+What a person says (`kgbuild.naming`) beats all. Table phrases says for every maximal concept as mined what it is called in the end;
+`naming.canonical_mentions` applies it. All of it is a function of the tables and of that file; the order of rows does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgbuild.identity import concept_id
+from kgbuild.language.counts import Counts, Ints, Ragged, count_phrases
+from kgbuild.language.synonyms_company import count_company
+from kgbuild.language.synonyms_cuts import Cutting, Phrase, cut_head, find_cuts, find_head_cuts, said_once
+from kgbuild.language.synonyms_decisions import Decision, joins, settled, spellings, unknown_names
+from kgbuild.language.synonyms_names import Naming
+from kgbuild.language.synonyms_usage import MentionRows, used_alike
+from kgbuild.naming import ByHand
+from kgbuild.tables import TABLES, empty, in_order
+
+NOBODY = ByHand()
+
+
+def find_synonyms(
+    mentions: pa.Table, texts: pa.Table, products: pa.Table, *, by_hand: ByHand = NOBODY
+) -> tuple[pa.Table, pa.Table]:
+    """Which names are one, and what every maximal concept is called in the end.
+
+    Args:
+        mentions: table mentions.
+        texts: at least `text_id`, `product_id` and `field` of every text mentioned.
+        products: at least `product_id` and `category_path`.
+        by_hand: what a person decided.
+
+    Returns:
+        Tables synonyms and phrases.
+
+    Raises:
+        TableError: a mention's text is not in `texts`.
+    """
+    if not mentions.num_rows:
+        return _decision_rows(unknown_names(by_hand, ())), empty("phrases")
+    distinct, counts, product_ids = count_phrases(mentions, texts)
+    ids = distinct["concept_id"].to_pylist()
+    mined = [
+        (head, tuple(sorted(set(units))))
+        for head, units in zip(distinct["head_noun"].to_pylist(), distinct["modifiers"].to_pylist(), strict=True)
+    ]
+    category = _categories(product_ids, products)
+
+    words = count_company((_words_of(*phrase) for phrase in mined), counts, category)
+    word_names, decisions = spellings(words, by_hand)
+    spelt = [_renamed(phrase, Naming(word_names)) for phrase in mined]
+    names = count_company((_names_of(*phrase) for phrase in spelt), counts, category)
+    naming, some = joins(names, word_names, by_hand)
+    decisions += some
+    named = [_renamed(phrase, naming) for phrase in spelt]
+    cut, some = _cut(named, counts, by_hand)
+    decisions = settled(decisions, naming) + some
+
+    rows = _numbered(mentions, texts, ids, product_ids)
+    decisions += _alike(cut, counts, category, rows, by_hand)
+    decisions += unknown_names(by_hand, {*words.names, *names.names, *(row.name for row in decisions)})
+    return _decision_rows(decisions), _phrase_rows(ids, cut)
+
+
+def _categories(product_ids: Sequence[str], products: pa.Table) -> Ints:
+    """The number of each product's category: its whole path."""
+    paths = [" > ".join(path) for path in products["category_path"].to_pylist()]
+    of = dict(zip(products["product_id"].to_pylist(), paths, strict=True))
+    numbers = {path: number for number, path in enumerate(sorted({"", *paths}))}
+    return np.array([numbers[of.get(product, "")] for product in product_ids], np.int64)
+
+
+def _words_of(head: str, units: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The words of a phrase with their company: as a head its units, in a unit the head and the unit's other words."""
+    for word in head.split():
+        yield word, "is a head"
+        yield from ((word, f"has {unit}") for unit in units)
+    for unit in units:
+        words = unit.split()
+        for place, word in enumerate(words):
+            yield word, f"of {head}"
+            yield word, "is last" if place == len(words) - 1 else "is inner"
+            yield from ((word, f"after {other}") for other in words[:place])
+            yield from ((word, f"before {other}") for other in words[place + 1 :])
+
+
+def _names_of(head: str, units: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Heads and units with their company, whatever their role."""
+    yield head, "is a head"
+    for unit in units:
+        yield head, f"has {unit}"
+        yield unit, f"of {head}"
+
+
+def _renamed(phrase: Phrase, naming: Naming) -> Phrase:
+    head, units = phrase
+    return naming.canonical(head), tuple(sorted({naming.canonical(unit) for unit in units}))
+
+
+def _cut(phrases: Sequence[Phrase], counts: Counts, by_hand: ByHand) -> tuple[list[Phrase], list[Decision]]:
+    """Phrases that say no word twice where that can be helped, each bag of words under one cut, and the decisions."""
+    distinct, products = _sayers([(head, said_once(head, units)) for head, units in phrases], counts)
+    heads = find_head_cuts(distinct, products, by_hand)
+    decisions = [cut.decision() for cut in heads]
+    headed = [_headed(cut_head((head, said_once(head, units)), heads)) for head, units in phrases]
+    distinct, products = _sayers(headed, counts)
+    cuts = find_cuts(distinct, products, by_hand.keep_apart)
+    cutting = Cutting(cuts)
+    chosen = {phrase: cutting.apply(phrase) for phrase in distinct}
+    return [chosen[phrase] for phrase in headed], decisions + [cut.decision() for cut in cuts]
+
+
+def _sayers(phrases: Sequence[Phrase], counts: Counts) -> tuple[list[Phrase], list[list[int]]]:
+    """The distinct phrases by the alphabet, and the products of each."""
+    distinct = sorted(set(phrases))
+    number = {phrase: place for place, phrase in enumerate(distinct)}
+    said = counts.renamed(np.array([number[phrase] for phrase in phrases], np.int64))
+    starts = np.searchsorted(said.phrase, np.arange(len(distinct) + 1))
+    return distinct, list(Ragged(starts.astype(np.int64), said.product))
+
+
+def _headed(phrase: Phrase) -> Phrase:
+    head, units = phrase
+    return head, said_once(head, units)
+
+
+def _alike(
+    phrases: Sequence[Phrase], counts: Counts, category: Ints, rows: MentionRows, by_hand: ByHand
+) -> list[Decision]:
+    """Proposals: heads and units that are used alike."""
+    said = {
+        "head": count_company((_heads_of(*phrase) for phrase in phrases), counts, category),
+        "unit": count_company((_units_of(*phrase) for phrase in phrases), counts, category),
+    }
+    decisions = []
+    for kind, swap in used_alike(phrases, said, rows):
+        support = said[kind].support
+        canonical, name = sorted((swap.first, swap.second), key=lambda one: (-support[one], one))
+        verdict = "kept_apart" if frozenset({name, canonical}) in by_hand.keep_apart else "proposed"
+        evidence = (
+            f"of one product the title says {swap.first!r} and the text {swap.second!r} {swap.forth} times, the other way"
+            f" {swap.back} times: {swap.lift:.0f} times chance"
+        )
+        supports = (support[name], support[canonical])
+        decisions.append(Decision(kind, name, canonical, "usage", *supports, swap.similarity, verdict, evidence))
+    return decisions
+
+
+def _heads_of(head: str, units: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield head, ""
+    yield from ((head, f"has {unit}") for unit in units)
+
+
+def _units_of(head: str, units: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return ((unit, f"of {head}") for unit in units)
+
+
+def _decision_rows(decisions: Iterable[Decision]) -> pa.Table:
+    rows = {(row.kind, row.name, row.canonical): asdict(row) for row in decisions}
+    return in_order(pa.Table.from_pylist(list(rows.values()), schema=TABLES["synonyms"].schema), "synonyms")
+
+
+def _phrase_rows(ids: Sequence[str], phrases: Sequence[Phrase]) -> pa.Table:
+    columns = {
+        "concept_id": list(ids),
+        "canonical_id": [concept_id(*phrase) for phrase in phrases],
+        "head_noun": [head for head, _ in phrases],
+        "modifiers": [list(units) for _, units in phrases],
+    }
+    return in_order(pa.table(columns, schema=TABLES["phrases"].schema), "phrases")
+
+
+def _numbered(mentions: pa.Table, texts: pa.Table, ids: Sequence[str], product_ids: Sequence[str]) -> MentionRows:
+    """The distinct (product, in the title or not, phrase) of the mentions."""
+    place = pc.index_in(mentions["text_id"], value_set=texts["text_id"].combine_chunks())
+    product = pc.index_in(texts["product_id"].take(place), value_set=pa.array(product_ids, pa.string()))
+    phrase = pc.index_in(mentions["concept_id"], value_set=pa.array(ids, pa.string()))
+    titled = pc.equal(texts["field"].take(place), "title").cast(pa.int64())
+    return np.unique(np.stack([column.to_numpy().astype(np.int64) for column in (product, titled, phrase)]), axis=1)

@@ -1,0 +1,304 @@
+"""Synonyms: what is merged and why, that the merges hold in every table, and the laws of the whole."""
+
+from __future__ import annotations
+
+from itertools import product as pairs_of
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgbuild.errors import ConfigError
+from kgbuild.identity import concept_id
+from kgbuild.language.concepts import aggregate_concepts
+from kgbuild.language.synonyms import find_synonyms
+from kgbuild.language.synonyms_spelling import spelling_pairs, spelling_rule
+from kgbuild.naming import ByHand, by_hand, canonical_mentions
+from kgbuild.tables import TABLES
+
+laws = settings(deadline=None, max_examples=100)
+
+Mention = tuple[int, bool, str, frozenset[str]]
+"""Product, whether in its title, head, units."""
+
+HEADS = ["shirt", "t-shirt", "tshirt", "neck", "polo neck", "separator", "seperator", "flip flop", "flip-flop"]
+UNITS = [
+    "grey",
+    "gray",
+    "stainless",
+    "steel",
+    "stainless steel",
+    "polo",
+    "full",
+    "full sleeve",
+    "flip-flop",
+    "v neck",
+    "print",
+]
+said = st.tuples(
+    st.integers(0, 9), st.booleans(), st.sampled_from(HEADS), st.frozensets(st.sampled_from(UNITS), max_size=4)
+)
+catalogues = st.lists(said, max_size=40)
+files = st.builds(
+    lambda merge, apart: {"merge": merge, "keep_apart": apart},
+    st.lists(st.lists(st.sampled_from([*HEADS, *UNITS]), min_size=2, max_size=3, unique=True), max_size=2),
+    st.just([]) | st.just([["grey", "gray"]]) | st.just([["shirt", "t-shirt"], ["polo", "full"]]),
+)
+
+
+def tables(mentioned: list[Mention]) -> tuple[pa.Table, pa.Table, pa.Table]:
+    rows = [
+        {
+            "text_id": f"t{number}-{int(title)}",
+            "start": place,
+            "end": place + 1,
+            "surface_form": " ".join([*sorted(units), head]),
+            "concept_id": concept_id(head, units),
+            "head_noun": head,
+            "modifiers": sorted(units),
+        }
+        for place, (number, title, head, units) in enumerate(mentioned)
+    ]
+    numbers = sorted({number for number, *_ in mentioned} | set(range(10)))
+    texts = [
+        {"text_id": f"t{number}-{side}", "product_id": f"p{number}", "field": "title" if side else "description"}
+        for number in numbers
+        for side in (0, 1)
+    ]
+    products = [{"product_id": f"p{number}", "category_path": ["Apparel", f"c{number % 2}"]} for number in numbers]
+    return (
+        pa.Table.from_pylist(rows, schema=TABLES["mentions"].schema),
+        pa.Table.from_pylist(texts),
+        pa.Table.from_pylist(products),
+    )
+
+
+def found(mentioned: list[Mention], decided: ByHand | None = None) -> tuple[list[dict[str, object]], pa.Table]:
+    synonyms, phrases = find_synonyms(*tables(mentioned), by_hand=decided or ByHand())
+    assert synonyms.schema.equals(TABLES["synonyms"].schema)
+    assert phrases.schema.equals(TABLES["phrases"].schema)
+    return synonyms.to_pylist(), phrases
+
+
+def merged(mentioned: list[Mention], decided: ByHand | None = None) -> dict[tuple[str, str], str]:
+    rows, _ = found(mentioned, decided)
+    return {(r["kind"], r["name"]): r["canonical"] for r in rows if r["decision"] in ("merged", "by_hand")}  # type: ignore[misc]
+
+
+def say(head: str, *units: str, products: range, title: bool = False) -> list[Mention]:
+    return [(number, title, head, frozenset(units)) for number in products]
+
+
+@laws
+@given(catalogues, st.randoms())
+def test_the_order_of_rows_does_not_matter(mentioned: list[Mention], random: object) -> None:
+    mentions, texts, products = tables(mentioned)
+    once = find_synonyms(mentions, texts, products)
+    order = list(range(len(mentioned)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    again = find_synonyms(
+        mentions.take(pa.array(order, pa.int64())),
+        texts.take(pa.array(range(texts.num_rows - 1, -1, -1))),
+        products.take(pa.array(range(products.num_rows - 1, -1, -1))),
+    )
+    assert [table.to_pylist() for table in once] == [table.to_pylist() for table in again]
+
+
+@laws
+@given(catalogues, files)
+def test_phrases_name_every_concept_and_are_canonical_themselves(mentioned: list[Mention], values: dict) -> None:
+    try:
+        decided = by_hand(values, "here")
+    except ConfigError:
+        return
+    _, phrases = found(mentioned, decided)
+    mentions = tables(mentioned)[0]
+    assert set(phrases["concept_id"].to_pylist()) == set(mentions["concept_id"].to_pylist())
+    for row in phrases.to_pylist():
+        assert row["canonical_id"] == concept_id(row["head_noun"], row["modifiers"])
+        assert row["modifiers"] == sorted(set(row["modifiers"]))
+        words = row["head_noun"].split()
+        assert not any(word in words for unit in row["modifiers"] for word in unit.split())
+    canonical = {row["canonical_id"] for row in phrases.to_pylist()}
+    renamed = {row["concept_id"]: row["canonical_id"] for row in phrases.to_pylist()}
+    assert all(renamed[one] == one for one in canonical & set(renamed))  # merging what is merged changes nothing
+
+
+@laws
+@given(catalogues)
+def test_a_report_has_no_chains_and_no_cycles_and_the_commoner_name_wins(mentioned: list[Mention]) -> None:
+    rows, _ = found(mentioned)
+    named = [row for row in rows if row["decision"] == "merged" and row["kind"] in ("word", "name")]
+    assert not {row["name"] for row in named} & {row["canonical"] for row in named}
+    for row in rows:
+        assert row["support"] <= row["canonical_support"] or row["kind"] == "name"  # type: ignore[operator]
+
+
+@laws
+@given(catalogues)
+def test_no_two_concepts_have_a_label_and_none_says_a_word_twice(mentioned: list[Mention]) -> None:
+    mentions, texts, _ = tables(mentioned)
+    renamed = canonical_mentions(mentions, found(mentioned)[1])
+    for some in (mentions, renamed):
+        concepts, _ = aggregate_concepts(some, texts, min_products=1, max_modifiers=4)
+        labels = concepts["label"].to_pylist()
+        assert len(labels) == len(set(labels))
+        assert all(len(label.split()) == len(set(label.split())) for label in labels)
+
+
+@laws
+@given(catalogues)
+def test_supports_after_a_merge_are_those_of_the_union(mentioned: list[Mention]) -> None:
+    """The definition, product by product: whoever says either spelling says the concept."""
+    mentions, texts, _ = tables(mentioned)
+    decided = by_hand({"merge": [["shirt", "t-shirt", "tshirt"]]}, "here")
+    renamed = canonical_mentions(mentions, found(mentioned, decided)[1])
+    concepts, _ = aggregate_concepts(renamed, texts, min_products=1, max_modifiers=0)
+    sayers = {number for number, _, head, _ in mentioned if head in ("shirt", "t-shirt", "tshirt")}
+    counted = [row["n_products"] for row in concepts.to_pylist() if row["head_noun"] in ("shirt", "t-shirt", "tshirt")]
+    assert counted == ([len(sayers)] if sayers else [])
+
+
+LONG = range(20)
+
+
+def test_spellings_of_the_same_company_are_one() -> None:
+    mentioned = [
+        *say("separator", "zippered", products=LONG),
+        *say("seperator", "zippered", products=range(20, 22)),
+        *say("shirt", "grey", products=LONG),
+        *say("shirt", "gray", products=range(20, 25)),
+        *say("shirt", "grey stripe", products=LONG),
+        *say("shirt", "gray stripe", products=range(20, 25)),
+        *say("dress", "red", products=range(30, 90)),
+    ]
+    assert merged(mentioned) == {("word", "seperator"): "separator", ("word", "gray"): "grey"}
+    _, phrases = found(mentioned)
+    assert {unit for row in phrases.to_pylist() for unit in row["modifiers"]} == {
+        "zippered",
+        "grey",
+        "grey stripe",
+        "red",
+    }
+
+
+def test_the_same_letters_with_another_company_are_two() -> None:
+    mentioned = [
+        *say("jacket", "leather", products=LONG),
+        *say("t-shirt", "heather", products=range(20, 22)),
+        *say("belt", "strap", products=LONG),
+        *say("hat", "straw", products=range(20, 22)),
+        *say("dress", "red", products=range(30, 90)),
+    ]
+    assert merged(mentioned) == {}
+
+
+def test_hyphens_and_joins_in_names_of_several_words() -> None:
+    mentioned = [
+        *say("flip flop", "black", products=LONG),
+        *say("flip-flop", "black", products=range(20, 23)),
+        *say("flipflop", "black", products=range(23, 24)),
+        *say("strap", "flip-flop", products=range(3)),
+        *say("pocket", "kids wear", products=range(9)),
+        *say("pocket", "kidswear", products=range(3)),
+    ]
+    _, phrases = found(mentioned)
+    rows = phrases.to_pylist()
+    assert {row["head_noun"] for row in rows} == {"flip flop", "strap", "pocket"}
+    assert {tuple(row["modifiers"]) for row in rows} == {("black",), ("flip flop",), ("kids wear",)}
+
+
+def test_words_that_stand_together_are_cut_in_one_way() -> None:
+    mentioned = [
+        *say("buckle", "stainless steel", products=range(9)),
+        *say("buckle", "stainless", "steel", products=range(9, 12)),
+        *say("buckle", "steel", products=range(12, 20)),
+    ]
+    assert merged(mentioned) == {("cut", "buckle: stainless + steel"): "buckle: stainless steel"}
+    white = [
+        *say("shirt", "white stripe", products=range(9)),
+        *say("shirt", "white", "stripe", products=range(9, 12)),
+        *say("shirt", "white", products=range(12, 40)),
+    ]
+    assert merged(white) == {}  # a white shirt with stripes is no shirt with white stripes
+    mentions, texts, _ = tables(white)
+    labels = aggregate_concepts(mentions, texts, min_products=1, max_modifiers=4)[0]["label"].to_pylist()
+    assert sorted(labels) == [
+        "shirt",
+        "stripe shirt",
+        "white shirt",
+        "white stripe shirt",
+    ]  # and no "stripe white shirt"
+
+
+def test_a_head_of_two_words_and_a_head_with_a_unit_are_one() -> None:
+    mentioned = [*say("polo neck", "ribbed", products=range(5)), *say("neck", "polo", products=range(5, 7))]
+    assert merged(mentioned) == {("cut", "neck: polo"): "polo neck"}
+
+
+TEES = [
+    *say("t-shirt", "red", products=range(30), title=True),
+    *say("tee", "red", products=range(20)),
+    *say("sleeve", "short", products=range(30)),
+    *say("shoe", "brown", products=range(40, 200), title=True),
+    *say("lace", "round", products=range(40, 200)),
+]
+
+
+def test_names_used_alike_are_proposed_with_evidence_and_not_merged() -> None:
+    rows, phrases = found(TEES)
+    (row,) = [row for row in rows if row["kind"] == "head"]
+    assert (row["name"], row["canonical"], row["decision"]) == ("tee", "t-shirt", "proposed")
+    assert "20 times" in str(row["evidence"])
+    assert all(row["concept_id"] == row["canonical_id"] for row in phrases.to_pylist())
+
+
+def test_a_person_overrules() -> None:
+    decided = by_hand({"merge": [["tee", "t-shirt"]], "keep_apart": [["short", "round"]]}, "here")
+    rows, phrases = found(TEES, decided)
+    assert {"t-shirt", "sleeve", "shoe", "lace"} == {row["head_noun"] for row in phrases.to_pylist()}
+    (row,) = [row for row in rows if row["decision"] == "by_hand"]
+    assert (row["name"], row["canonical"], row["support"], row["canonical_support"]) == ("tee", "t-shirt", 20, 30)
+
+    grey = [
+        *say("shirt", "grey", products=LONG),
+        *say("shirt", "gray", products=range(20, 25)),
+        *say("cap", products=range(30, 90)),
+    ]
+    apart = by_hand({"keep_apart": [["gray", "grey"]]}, "here")
+    assert merged(grey) == {("word", "gray"): "grey"}
+    assert merged(grey, apart) == {}
+    assert [row["decision"] for row in found(grey, apart)[0]] == ["kept_apart"]
+
+
+def test_a_person_may_say_that_a_head_is_another_with_a_unit() -> None:
+    mentioned = [*say("trainer", "white", products=range(4)), *say("shoe", "sports", "white", products=range(4, 12))]
+    decided = by_hand({"merge": [["trainer", "sports shoe"]]}, "here")
+    _, phrases = found(mentioned, decided)
+    assert {(row["head_noun"], tuple(row["modifiers"])) for row in phrases.to_pylist()} == {
+        ("shoe", ("sports", "white"))
+    }
+
+
+def test_a_name_that_nobody_says_is_reported() -> None:
+    rows, _ = found(TEES, by_hand({"merge": [["tee", "t-shrit"]]}, "here"))
+    assert [row["name"] for row in rows if row["decision"] == "unknown"] == ["t-shrit"]
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_catalogue_without_categories_or_mentions(rows: int) -> None:
+    mentions, texts, products = tables(TEES[:rows])
+    bare = pa.table({"product_id": products["product_id"], "category_path": [[] for _ in range(products.num_rows)]})
+    bare = bare.set_column(1, "category_path", pa.array([[]] * products.num_rows, pa.list_(pa.string())))
+    _, phrases = find_synonyms(mentions, texts, bare)
+    assert phrases.num_rows == min(rows, 1)
+
+
+def test_every_pair_of_near_words_is_looked_at() -> None:
+    """The candidates against all pairs."""
+    words = sorted(
+        {a + b + c for a, b, c in pairs_of(["zip", "col", "gre"], ["per", "our", "y", "ey", ""], ["", "s", "ed"])}
+    )
+    every = {(a, b, spelling_rule(a, b)) for a in words for b in words if a < b and spelling_rule(a, b)}
+    assert set(spelling_pairs(words)) == every

@@ -1,0 +1,221 @@
+"""Mentions, texts, products -> head_edges: what no modifier can tell, "kurta" is-a "topwear", "cotton" is-a "material".
+
+Each domain has one root. The first level of the category path gives the domains of products; parts, materials, patterns and details
+are told apart by how their heads are used (`domains`). Below the roots stand the categories (`categories`), the heads that name
+products (`kinds`), and what texts and a seed taxonomy say of heads of the same domain (`patterns`, `taxonomy`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgbuild.hierarchy.accept import Accepted
+from kgbuild.hierarchy.categories import Categories, read_categories
+from kgbuild.hierarchy.domains import DOMAINS, EXAMPLES, PRODUCT, REST, UNSURE, learn_domains
+from kgbuild.hierarchy.kinds import category_kinds, title_kinds
+from kgbuild.hierarchy.names import COMPOUND, HEAD_RULES, PATTERN, USAGE, Claim, Name, NameOf
+from kgbuild.hierarchy.patterns import stated
+from kgbuild.hierarchy.said import Said
+from kgbuild.hierarchy.taxonomy import taxonomy_claims
+from kgbuild.hierarchy.usage import count_usage
+from kgbuild.tables import in_order
+
+
+def find_head_edges(
+    mentions: pa.Table,
+    texts: pa.Table,
+    products: pa.Table,
+    *,
+    name_of: NameOf,
+    min_products: int,
+    rules: Collection[str] = HEAD_RULES,
+    taxonomy: Sequence[tuple[str, ...]] = (),
+) -> tuple[pa.Table, pa.Table]:
+    """The edges between heads, and the category concept of each product.
+
+    Args:
+        mentions: table mentions.
+        texts: table texts.
+        products: at least `product_id` and `category_path` of every product.
+        name_of: reads a category's name (or a taxonomy's) as head noun and modifiers.
+        min_products: a head, and a category, needs so many products.
+        rules: those of `HEAD_RULES` that may be used. `usage` is what leads every head to a root.
+        taxonomy: paths of a seed taxonomy, from `read_taxonomy`.
+
+    Returns:
+        Tables head_edges (no circle, also none through modifiers) and product_categories.
+    """
+    said = Said.of(mentions, texts)
+    categories = labelled(read_categories(products, name_of, min_products=min_products), said)
+    domain = find_domains(said, texts, categories, min_products=min_products)
+    stated_claims = list(_patterns(said, texts, {head: found.name for head, found in domain.items()}))
+    if taxonomy:
+        known = {Name(said.heads[head]) for head, found in domain.items() if found.name == PRODUCT}.union(
+            categories.names
+        )
+        stated_claims += taxonomy_claims(taxonomy, known, name_of)
+    accepted = connect(said, categories, domain, stated_claims, rules=rules)
+    return _edge_rows(accepted.claims), _category_rows(categories)
+
+
+class Found(NamedTuple):
+    """The domain of a head, how probable that is, and how many products say the head."""
+
+    name: str
+    sure: float
+    n_products: int
+
+
+def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_products: int) -> dict[int, Found]:
+    """The domain of each head (number of `said`) with enough products; one that heads a category's name is a product's for sure."""
+    n_products = said.products_a_head()
+    heads = np.flatnonzero(n_products >= min_products).tolist()
+    names = [said.heads[head] for head in heads]
+    of_categories = {name.head for name in categories.names}
+    spoken_for = {head for some in EXAMPLES.values() for head in some}
+    further = sorted(of_categories - spoken_for) or _title_names(said, heads, n_products, spoken_for)
+    examples = {**EXAMPLES, PRODUCT: (*EXAMPLES[PRODUCT], *further)}
+    found = learn_domains(names, count_usage(said, texts, heads), n_products[heads].tolist(), examples)
+    return {
+        head: Found(*((PRODUCT, 1.0) if name in of_categories else (domain, sure)), int(n_products[head]))
+        for head, name, domain, sure in zip(heads, names, *found, strict=True)
+    }
+
+
+def _title_names(
+    said: Said, heads: Sequence[int], n_products: np.typing.NDArray[np.int64], but: Collection[str]
+) -> list[str]:
+    """Heads that name, in their titles, most of the products that say them: examples for a catalogue without categories."""
+    named = np.bincount(said.pairs(said.first_names() & said.title)[0], minlength=len(said.heads))
+    return [
+        said.heads[head] for head in heads if 3 * named[head] >= 2 * n_products[head] and said.heads[head] not in but
+    ]
+
+
+def labelled(categories: Categories, said: Said) -> Categories:
+    """Roots as whole names ("personal care"), and "lip product" for a category "Lips": its products are no lips.
+
+    A name is no kind of its products when no text names them so but titles have it as a modifier, or when finer categories do ("lip
+    gloss"), with more than half as many products as some text names so.
+    """
+    roots = set(categories.roots())
+    flat = pc.list_flatten(said.modifiers)
+    parents = pc.list_parent_indices(said.modifiers).to_numpy()
+    number = {product: place for place, product in enumerate(said.products)}
+    at = np.array([number.get(product, -1) for product in categories.products], np.int64)
+    names = list(categories.names)
+    named = said.first_names()
+    modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
+    for node, rows in categories.rows_of():
+        head, modifiers = names[node]
+        if node in roots:
+            names[node] = Name(" ".join([*modifiers, head]))
+        elif not modifiers:
+            finer = sum(len(some) for name, some in modified if head in name.modifiers and np.isin(some, rows).all())
+            as_unit = parents[pc.equal(flat, head).to_numpy(zero_copy_only=False)]
+            as_head = (
+                np.flatnonzero(named & (said.head == said.heads.index(head))) if head in said.heads else as_unit[:0]
+            )
+            held, meant = (
+                np.intersect1d(said.product[some], at[rows]).size for some in (as_unit[said.title[as_unit]], as_head)
+            )
+            if finer > max(meant / 2, 2) or (held > 2 and not meant):
+                names[node] = Name(f"{head} product")
+    return replace(categories, names=names)
+
+
+def _patterns(said: Said, texts: pa.Table, domain: Mapping[int, str]) -> Iterator[Claim]:
+    """What two products' texts or more state of two heads of one domain, and no more texts the other way round."""
+    counts = stated(said, texts)
+    for (low, high), n in sorted(counts.items()):
+        back = counts.get((high, low), 0)
+        if n >= 2 and n > back and domain.get(low) == domain.get(high, ""):
+            yield Claim(Name(said.heads[low]), Name(said.heads[high]), PATTERN, n, (n + 1) / (n + back + 2))
+
+
+def _compounds(said: Said, domain: Mapping[int, Found]) -> Iterator[Claim]:
+    """A "v-neck" is a "neck", unless they are surely of two domains; not for products: a t-shirt is no shirt."""
+    number = {said.heads[head]: head for head, found in domain.items() if found.name != PRODUCT}
+    for word, head in number.items():
+        words = word.replace("-", " ").split()
+        last = number.get(words[-1])
+        if len(words) < 2 or last is None:
+            continue
+        unsure = domain[head].name == REST and domain[head].sure < UNSURE
+        if unsure or domain[last].name == domain[head].name:
+            yield Claim(Name(word), Name(words[-1]), COMPOUND, domain[head].n_products, 0.9)
+
+
+def connect(
+    said: Said,
+    categories: Categories,
+    domain: Mapping[int, Found],
+    stated_claims: Sequence[Claim],
+    *,
+    rules: Collection[str] = HEAD_RULES,
+) -> Accepted:
+    """The claims of the rules in force, without circles; then a root for every head and category that reaches none.
+
+    Args:
+        said: the mentions.
+        categories: the categories, with their labels.
+        domain: from `find_domains`.
+        stated_claims: what texts and a taxonomy say outright. Taken only where it leads to no second root ("the upper is a mesh").
+        rules: as for `find_head_edges`.
+    """
+    accepted = Accepted([*(categories.names[node] for node in categories.roots()), *(Name(name) for name in DOMAINS)])
+    of_products = [head for head, found in domain.items() if found.name == PRODUCT]
+    claims = [*categories.claims(), *category_kinds(said, categories, of_products), *_compounds(said, domain)]
+    accepted.take(claim for claim in claims if claim.rule in rules)
+    homeless = [head for head in of_products if not _nearer(accepted, Name(said.heads[head]))]
+    accepted.take(claim for claim in title_kinds(said, homeless) if claim.rule in rules)
+    accepted.take(claim for claim in stated_claims if claim.rule in rules and _agree(accepted, claim))
+    if USAGE in rules:
+        heads = [(Name(said.heads[head]), *found) for head, found in sorted(domain.items())]
+        nodes = [(name, PRODUCT, 1.0, 0) for name in categories.names]
+        accepted.take(
+            Claim(name, Name(to), USAGE, support, sure)
+            for name, to, sure, support in [*heads, *nodes]
+            if not accepted.roots_of(name)
+        )
+    return accepted
+
+
+def _nearer(accepted: Accepted, name: Name) -> bool:
+    """Whether something other than a root is above a name, or it is a root."""
+    return name in accepted.roots or any(one not in accepted.roots and one != name for one in accepted.reached(name))
+
+
+def _agree(accepted: Accepted, claim: Claim) -> bool:
+    low, high = accepted.roots_of(claim.low), accepted.roots_of(claim.high)
+    return not low or low == high
+
+
+def _edge_rows(claims: Sequence[Claim]) -> pa.Table:
+    columns = {
+        "hyponym_id": [claim.low.id for claim in claims],
+        "hypernym_id": [claim.high.id for claim in claims],
+        "hyponym_head": [claim.low.head for claim in claims],
+        "hyponym_modifiers": pa.array([claim.low.modifiers for claim in claims], pa.list_(pa.string())),
+        "hypernym_head": [claim.high.head for claim in claims],
+        "hypernym_modifiers": pa.array([claim.high.modifiers for claim in claims], pa.list_(pa.string())),
+        "rule": [claim.rule for claim in claims],
+        "support": pa.array([claim.support for claim in claims], pa.int64()),
+        "confidence": pa.array([round(claim.confidence, 4) for claim in claims], pa.float32()),
+    }
+    return in_order(pa.table(columns), "head_edges")
+
+
+def _category_rows(categories: Categories) -> pa.Table:
+    rows = list(categories.deepest())
+    columns = [[product for product, _ in rows], [name.id for _, name in rows]]
+    return in_order(
+        pa.table([pa.array(column, pa.string()) for column in columns], ["product_id", "concept_id"]),
+        "product_categories",
+    )

@@ -1,0 +1,135 @@
+"""Which kind of product a head names, told by the products it names: their categories, or, without these, their titles.
+
+A head is a hyponym of a category when a clear majority of the products it names lie there, and of another head when a clear majority is
+called that in titles. The products that the broader head names must not be called the narrower one as often, or it is the other way
+round (asymmetric co-occurrence after Sanderson and Croft 1999, with Wilson's bound in the place of the share).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kgbuild.hierarchy.categories import MAJORITY, Categories, home
+from kgbuild.hierarchy.names import COOCCURRENCE, Claim, Name, lower_bound
+from kgbuild.hierarchy.said import Ints, Said
+
+CLEAR: Final = 0.8
+"""What the bound of a head with a modifier must reach: "night suit" is nightwear though most suits are not."""
+
+ELSEWHERE: Final = 0.3
+"""And the largest share of the bare head's products that may lie in that category."""
+
+_ENOUGH: Final = 3
+_NONE: Final = np.zeros(0, np.int64)
+
+
+def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -> list[Claim]:
+    """What is above each of `heads` (numbers of `said`), and above those of their modified forms that belong elsewhere.
+
+    Titles count where they name three products or more, else all texts. A head that names fewer is left out: what other things its
+    texts mention says little ("wear it with jeans").
+    """
+    levels = _levels_by_product(said, categories)
+    if not levels.shape[1]:
+        return []
+    named = said.first_names()
+    naming = dict(_groups(*said.pairs(named)))
+    titling = dict(_groups(*said.pairs(named & said.title)))
+    in_titles = np.flatnonzero(named & said.title)
+    titles = dict(_groups(said.head[in_titles], in_titles))
+    own = {name: number for number, name in enumerate(categories.names)}
+    by_name = {
+        number: naming[head]
+        for head, word in enumerate(said.heads)
+        if head in naming and (number := own.get(Name(word))) is not None
+    }
+    claims = []
+    for head in sorted(heads):
+        name = Name(said.heads[head])
+        rows = titling[head] if len(titling.get(head, _NONE)) >= _ENOUGH else naming.get(head, _NONE)
+        if name not in own and len(rows) >= _ENOUGH:
+            here = np.unique(levels[rows])
+            alike = [node for node in here.tolist() if node in by_name and _same_extent(rows, by_name[node])]
+            claims += _claims(name, home(np.where(np.isin(levels[rows], alike), -1, levels[rows])), categories)
+        if head in titles:
+            claims += _modified(said, categories, levels, titles[head], own)
+    return claims
+
+
+def _same_extent(rows: Ints, theirs: Ints) -> bool:
+    """Whether most products that a category's own name names are named by the head too, and it names no fewer than the head."""
+    return len(theirs) >= len(rows) and 2 * np.intersect1d(rows, theirs).size >= len(theirs)
+
+
+def _claims(name: Name, homes: list[tuple[int, int, float]], categories: Categories) -> list[Claim]:
+    """A claim where the share is clear, at the first level too: a head at home nowhere is no kind of anything."""
+    return [
+        Claim(name, categories.names[node], COOCCURRENCE, support, share)
+        for node, support, share in homes
+        if lower_bound(support, round(support / share)) >= MAJORITY
+    ]
+
+
+def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own: Collection[Name]) -> Iterator[Claim]:
+    """Claims for one head with each of its modifiers; `rows` are the mentions of it that name a product in a title."""
+    head = said.heads[int(said.head[rows[0]])]
+    units = said.modifiers.take(pa.array(rows))
+    all_here = levels[np.unique(said.product[rows])]
+    ranked = pc.list_flatten(units).dictionary_encode()
+    products = said.product[rows[pc.list_parent_indices(units).to_numpy()]]
+    texts = ranked.dictionary.to_pylist()
+    for unit, some in _groups(ranked.indices.to_numpy().astype(np.int64), products):
+        name = Name(head, (texts[unit],))
+        here = levels[np.unique(some)]
+        for node, support, share in home(here):
+            level = (here == node).any(axis=0).argmax()
+            asked = all_here[:, level]
+            usual = float((asked == node).sum() / max((asked >= 0).sum(), 1))
+            clear = lower_bound(support, round(support / share)) >= CLEAR
+            if clear and usual <= ELSEWHERE and name not in own and categories.names[node] != name:
+                yield Claim(name, categories.names[node], COOCCURRENCE, support, share)
+
+
+def title_kinds(said: Said, heads: Collection[int]) -> list[Claim]:
+    """What the titles call the products that another text calls `heads`: "sneaker" in a text, "shoe" in the title."""
+    named = said.first_names()
+    title_head = np.full(len(said.products), -1, np.int64)
+    of_titles = np.flatnonzero(named & said.title)
+    title_head[said.product[of_titles]] = said.head[of_titles]
+    wanted = np.zeros(len(said.heads) + 1, bool)
+    wanted[list(heads)] = True
+    head, product = said.pairs(named)
+    called = title_head[product]
+    together = wanted[head] & wanted[called] & (called >= 0)
+    n_titled = np.bincount(title_head[title_head >= 0], minlength=len(said.heads))
+    claims = []
+    for low, titles in _groups(head[together], called[together]):
+        times = np.bincount(titles)
+        high = int(times.argmax())
+        back = times[high] / max(n_titled[high], 1)
+        if high != low and lower_bound(int(times[high]), len(titles)) >= MAJORITY and back < 0.5:
+            narrow, broad = Name(said.heads[low]), Name(said.heads[high])
+            claims.append(Claim(narrow, broad, COOCCURRENCE, int(times[high]), float(times[high] / len(titles))))
+    return claims
+
+
+def _levels_by_product(said: Said, categories: Categories) -> Ints:
+    """The category levels of each product of `said`."""
+    row = pc.index_in(pa.array(said.products), value_set=pa.array(categories.products, pa.string()))
+    known = row.is_valid().to_numpy(zero_copy_only=False)
+    levels = np.full((len(said.products), categories.at.shape[1]), -1, np.int64)
+    levels[known] = categories.at[row.drop_null().to_numpy()]
+    return levels
+
+
+def _groups(keys: Ints, values: Ints) -> Iterator[tuple[int, Ints]]:
+    """Each key, ascending, with its values in the order they have."""
+    order = np.argsort(keys, kind="stable")
+    found, starts = np.unique(keys[order], return_index=True)
+    if len(found):
+        yield from zip(found.tolist(), np.split(values[order], starts[1:]), strict=True)

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from kgbuild.identity import concept_id
 from kgbuild.language.counts import Counts, Ints, Ragged, count_phrases
 from kgbuild.language.synonyms_company import count_company
-from kgbuild.language.synonyms_cuts import Cutting, Phrase, cut_head, find_cuts, find_head_cuts, said_once
+from kgbuild.language.synonyms_cuts import Cutting, HeadCutting, Phrase, find_cuts, find_head_cuts, said_once
 from kgbuild.language.synonyms_decisions import Decision, joins, settled, spellings, unknown_names
 from kgbuild.language.synonyms_names import Naming
 from kgbuild.language.synonyms_usage import MentionRows, used_alike
@@ -116,7 +116,8 @@ def _cut(phrases: Sequence[Phrase], counts: Counts, by_hand: ByHand) -> tuple[li
     distinct, products = _sayers([(head, said_once(head, units)) for head, units in phrases], counts)
     heads = find_head_cuts(distinct, products, by_hand)
     decisions = [cut.decision() for cut in heads]
-    headed = [_headed(cut_head((head, said_once(head, units)), heads)) for head, units in phrases]
+    heading = HeadCutting(heads)
+    headed = [heading.apply((head, said_once(head, units))) for head, units in phrases]
     distinct, products = _sayers(headed, counts)
     cuts = find_cuts(distinct, products, by_hand.keep_apart)
     cutting = Cutting(cuts)
@@ -131,11 +132,6 @@ def _sayers(phrases: Sequence[Phrase], counts: Counts) -> tuple[list[Phrase], li
     said = counts.renamed(np.array([number[phrase] for phrase in phrases], np.int64))
     starts = np.searchsorted(said.phrase, np.arange(len(distinct) + 1))
     return distinct, list(Ragged(starts.astype(np.int64), said.product))
-
-
-def _headed(phrase: Phrase) -> Phrase:
-    head, units = phrase
-    return head, said_once(head, units)
 
 
 def _alike(

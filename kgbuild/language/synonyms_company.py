@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from kgbuild.language.counts import Counts, Ints, Ragged, sums
 
 Floats = npt.NDArray[np.float64]
+
+_AT_ONCE: Final = 1 << 20
 
 SMOOTHING: Final = 5.0
 """Counts' worth of the catalogue's own distribution that is mixed into an item's, so that few products prove little."""
@@ -46,19 +49,23 @@ class Company:
         The mean over a's features f (weighted by their counts) of ln P(f | b) / P(f), b's distribution smoothed by `SMOOTHING`. About
         0 for strangers, below 0 where b keeps other company; what a itself would reach is `explained([(a, a)])`.
         """
-        if not pairs or not len(self.item):
-            return np.zeros(len(pairs))
         first, second = np.array(pairs, np.int64).reshape(-1, 2).T
         starts = np.searchsorted(self.item, np.arange(self.n_items + 1))
         total = sums(self.item, self.count, self.n_items)
-        share = sums(self.feature, self.count, self.width) / self.count.sum()
-        lengths = (starts[1:] - starts[:-1])[first]
-        row = np.repeat(np.arange(len(first)), lengths)
-        at = np.arange(len(row)) + np.repeat(starts[first] - np.cumsum(lengths) + lengths, lengths)
-        feature, weight = self.feature[at], self.count[at]
-        seen = self._counts(second[row], feature)
-        mixed = (seen + SMOOTHING * share[feature]) / (total[second[row]] + SMOOTHING)
-        gained = np.bincount(row, weights=weight * np.log(mixed / share[feature]), minlength=len(first))
+        share = sums(self.feature, self.count, self.width) / max(1, self.count.sum())
+        ends = np.cumsum((starts[1:] - starts[:-1])[first])
+        gained = np.zeros(len(pairs))
+        # A few pairs at a time: all their features at once would be many.
+        pieces = np.unique(np.append(np.searchsorted(ends, np.arange(0, ends[-1:].sum(), _AT_ONCE)), len(pairs)))
+        for begin, stop in pairwise([0, *pieces.tolist()]):
+            some, others = first[begin:stop], second[begin:stop]
+            lengths = (starts[1:] - starts[:-1])[some]
+            row = np.repeat(np.arange(len(some)), lengths)
+            at = np.arange(len(row)) + np.repeat(starts[some] - np.cumsum(lengths) + lengths, lengths)
+            feature = self.feature[at]
+            mixed = self._counts(others[row], feature) + SMOOTHING * share[feature]
+            lift = np.log(mixed / (total[others[row]] + SMOOTHING) / share[feature])
+            gained[begin:stop] = np.bincount(row, weights=self.count[at] * lift, minlength=len(some))
         return gained / np.maximum(total[first], 1)
 
     def _counts(self, item: Ints, feature: Ints) -> Ints:
@@ -84,8 +91,9 @@ class Said:
     def similarity(self, pairs: Sequence[tuple[str, str]]) -> tuple[Floats, Floats]:
         """For each (a, b): the nats by which b explains a, and these as a share of what a itself would reach (1 is the most)."""
         nats = self.explained(pairs)
-        own = self.explained([(a, a) for a, _ in pairs])
-        return nats, np.minimum(1.0, nats / np.maximum(own, 0.1))
+        once = sorted({a for a, _ in pairs})
+        own = dict(zip(once, self.explained([(a, a) for a in once]).tolist(), strict=True))
+        return nats, np.minimum(1.0, nats / np.maximum([own[a] for a, _ in pairs], 0.1))
 
 
 def count_company(phrases: Iterable[Iterable[tuple[str, str]]], counts: Counts, category: Ints) -> Said:

@@ -202,22 +202,26 @@ def find_head_cuts(phrases: Sequence[Phrase], products: Sequence[Collection[int]
     return [cut for cut in found if frozenset({cut.name, f"{cut.head}: {cut.unit}"}) not in by_hand.keep_apart]
 
 
-def cut_head(phrase: Phrase, cuts: Sequence[HeadCut]) -> Phrase:
-    """The phrase under `find_head_cuts`' decisions, applied until nothing changes."""
-    split = {cut.name: cut for cut in cuts if not cut.whole}
-    joined = {(cut.unit, cut.head): cut for cut in cuts if cut.whole}
-    head, units = phrase
-    for _ in range(_MOST_WORDS):
-        if head in split:
-            cut = split[head]
-            head, units = cut.head, tuple(sorted({*units, cut.unit}))
-            continue
-        longer = [joined[unit, head] for unit in units if (unit, head) in joined]
-        if not longer:
-            break
-        cut = min(longer, key=lambda one: (-one.whole_support, one.name))
-        head, units = cut.name, tuple(unit for unit in units if unit != cut.unit)
-    return head, units
+class HeadCutting:
+    """Cuts heads as was decided, until nothing changes."""
+
+    def __init__(self, cuts: Sequence[HeadCut]) -> None:
+        self._split = {cut.name: cut for cut in cuts if not cut.whole}
+        self._joined = {(cut.unit, cut.head): cut for cut in cuts if cut.whole}
+
+    def apply(self, phrase: Phrase) -> Phrase:
+        """The phrase under the chosen cuts, in which no word stands twice where that can be helped."""
+        head, units = phrase
+        for _ in range(_MOST_WORDS):
+            longer = [self._joined[unit, head] for unit in units if (unit, head) in self._joined]
+            if head in self._split:
+                head, units = self._split[head].head, (*units, self._split[head].unit)
+            elif longer:
+                cut = min(longer, key=lambda one: (-one.whole_support, one.name))
+                head, units = cut.name, tuple(unit for unit in units if unit != cut.unit)
+            else:
+                break
+        return head, said_once(head, units)
 
 
 def _bag(parts: Sequence[str]) -> Bag:

@@ -36,8 +36,8 @@ _REGIONAL: Final = tuple(
 
 
 def folded(name: str) -> str:
-    """Letters and digits alone, without accents: "T-Shirt" and "t shirt" -> "tshirt"."""
-    return "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum())
+    """Letters, digits and plus signs alone, without accents: "T-Shirt" and "t shirt" -> "tshirt"."""
+    return "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum() or c == "+")
 
 
 @lru_cache(maxsize=65536)

@@ -25,7 +25,7 @@ MIN_SWAPS: Final = 3
 MIN_LIFT: Final = 3.0
 MIN_DIRECTION: Final = 0.05
 """The rarer direction's share of the commoner one's, at least; one product must show it."""
-HEADS: Final = (-0.15, 0.1)
+HEADS: Final = (-0.25, 0.1)
 UNITS: Final = (0.4, 0.4)
 """Similarity of company in the worse direction and in the better one, at least. Units of one head all keep some company in common."""
 MAX_TOGETHER: Final = 0.2
@@ -68,19 +68,31 @@ def used_alike(phrases: Sequence[Phrase], said: Mapping[str, Said], rows: Mentio
         units.setdefault((number, head), (set(), set()))[title].update(some)
     together = Counter(pair for _, some in phrases for pair in combinations(some, 2))
     for kind, groups in (("head", heads), ("unit", units)):
-        swaps = _swaps(list(groups.values()))
-        nats = said[kind].similarity([(one, other) for one, other, *_ in swaps])[1]
-        back = said[kind].similarity([(other, one) for one, other, *_ in swaps])[1]
-        for (one, other, forth, reverse, lift, share), a, b in zip(swaps, nats.tolist(), back.tolist(), strict=True):
-            similarity = min(a, b)
-            worse, better = HEADS if kind == "head" else UNITS
-            both = min(forth, reverse) >= max(1.0, MIN_DIRECTION * max(forth, reverse))
-            both |= kind == "head" and share >= MIN_SHARE
-            stem = similarity >= 0 and one[:STEM] == other[:STEM]
-            apart = together[one, other] <= MAX_TOGETHER * (forth + reverse)
-            same_shape = kind == "head" or one.count(" ") == other.count(" ")
-            if (stem or (both and similarity >= worse and max(a, b) >= better)) and apart and same_shape:
-                yield kind, Swap(one, other, forth, reverse, lift, similarity)
+        swaps = [one for one in _swaps(list(groups.values())) if _swapped_enough(kind, *one, together)]
+        there = said[kind].similarity([(one, other) for one, other, *_ in swaps])[1]
+        back_again = said[kind].similarity([(other, one) for one, other, *_ in swaps])[1]
+        worse, better = HEADS if kind == "head" else UNITS
+        for (one, other, forth, back, lift, _), a, b in zip(swaps, there.tolist(), back_again.tolist(), strict=True):
+            stem = min(a, b) >= 0 and one[:STEM] == other[:STEM]
+            if stem or (min(a, b) >= worse and max(a, b) >= better):
+                yield kind, Swap(one, other, forth, back, lift, min(a, b))
+
+
+def _swapped_enough(
+    kind: str,
+    one: str,
+    other: str,
+    forth: int,
+    back: int,
+    _: float,
+    share: float,
+    together: Mapping[tuple[str, str], int],
+) -> bool:
+    """What can be asked of a pair before its company is looked at."""
+    if kind == "head":
+        return min(forth, back) >= 1 or share >= MIN_SHARE
+    both = min(forth, back) >= max(1.0, MIN_DIRECTION * max(forth, back)) or one[:STEM] == other[:STEM]
+    return both and one.count(" ") == other.count(" ") and together[one, other] <= MAX_TOGETHER * (forth + back)
 
 
 def _swaps(groups: Sequence[tuple[set[str], set[str]]]) -> list[tuple[str, str, int, int, float, float]]:

@@ -73,7 +73,7 @@ BARS: Final[dict[str, tuple[Bar, ...]]] = {
     "other letter": (Bar(7, 8, 1.0, 0.5),),
     "inflection": (),
 }
-"""Any one of a rule's bars suffices. Read off the val and train catalogues (bench/synonyms.tsv); inflections are only proposed."""
+"""Any one of a rule's bars suffices. Read off the val catalogue (bench/RESULTS.md); inflections are only proposed."""
 
 
 def passes(rule: str, pair: tuple[str, str], supports: tuple[int, int], nats: float, similarity: float) -> bool:

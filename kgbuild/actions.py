@@ -274,13 +274,13 @@ def _strings(values: Any) -> pa.Array:
 
 def mine_file(source: Path, output: Path, pipeline: str) -> int:
     """Maximal concepts of the texts of a JSON Lines file (`id`, `title`, `description`); the number of lines written."""
-    from kgbuild.language import extract_concepts, load_pipeline
+    from kgbuild.language import extract_concepts, load_miner
 
     count = 0
     partial = output.with_name(f".{output.name}.tmp")
     try:
         with partial.open("w", encoding="utf-8") as stream:
-            for found in extract_concepts(_read_lines(source), pipeline=load_pipeline(pipeline)):
+            for found in extract_concepts(_read_lines(source), miner=load_miner(pipeline)):
                 stream.write(json.dumps(found, ensure_ascii=False) + "\n")
                 count += 1
         partial.replace(output)

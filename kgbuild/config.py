@@ -75,7 +75,7 @@ class LanguageConfig:
     """How phrases are found."""
 
     pipeline: str = _set("en_kgbuild", "the shipped spaCy pipeline, or the name or folder of an installed one")
-    batch_size: int = _set(128, "texts a batch of nlp.pipe", low=1)
+    batch_size: int = _set(4096, "texts read together: more is faster and takes more memory", low=1)
     synonyms: str = _set("", "a TOML file with names to merge and to keep apart (kgbuild synonyms --write); empty: none")
 
 
@@ -87,14 +87,20 @@ class ConceptsConfig:
     max_modifiers: int = _set(4, "concepts of the graph have at most so many modifiers", low=0, high=6)
 
 
+_IS_A_RULES = (
+    *("drop_modifier", "generalise_modifier"),  # from a concept's modifiers
+    *("category", "cooccurrence", "pattern", "compound", "seed_taxonomy", "usage"),  # between heads
+)
+
+
 @dataclass(frozen=True)
 class HierarchyConfig:
     """How concepts are ordered."""
 
     rules: tuple[str, ...] = _set(
-        ("drop_modifier", "generalise_modifier"), "the rules that may draw an is-a edge",
-        choices=("drop_modifier", "generalise_modifier"),
-    )  # fmt: skip
+        _IS_A_RULES, "the rules that may draw an is-a edge; without usage not every concept reaches a root", choices=_IS_A_RULES
+    )
+    seed_taxonomy: str = _set("", "a taxonomy file in Shopify's or Google's format that says more of kinds; empty: none")
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,7 @@ class Config:
 def load_config(path: Path | None, overrides: Sequence[str] = (), *, base: Mapping[str, Any] | None = None) -> Config:
     """Read a TOML file, or start from `base` values, and apply `section.key=value` overrides.
 
-    A relative `catalogue.path`, `catalogue.image_root` or `language.synonyms` is taken from the file's folder.
+    A relative path (see `_PATHS`) of the file is taken from the file's folder.
 
     Raises:
         ConfigError: the file is absent or no TOML; a key is unknown; a value has the wrong type or is out of bounds.
@@ -262,8 +268,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is no valid TOML: {error}", "mend the line it names") from None
 
 
+_PATHS = (
+    *(("catalogue", "path"), ("catalogue", "image_root")),
+    *(("language", "synonyms"), ("hierarchy", "seed_taxonomy")),
+)
+
+
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
-    for section, key in (("catalogue", "path"), ("catalogue", "image_root"), ("language", "synonyms")):
+    for section, key in _PATHS:
         place = values.get(section)
         given = place.get(key) if isinstance(place, dict) else None
         if isinstance(place, dict) and isinstance(given, str) and given and "://" not in given:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,7 @@ from kgbuild.naming import ByHand, canonical_mentions, read_by_hand
 from kgbuild.table_files import TableFolder
 
 if TYPE_CHECKING:
-    from spacy.language import Language
+    from kgbuild.language.pipeline import Miner
 
     from kgbuild.clip import ClipEncoder
     from kgbuild.embeddings import EmbeddingCache
@@ -64,8 +64,8 @@ def _mine(shard: pa.Table, tables: TableFolder, config: Config) -> Tables:
     from kgbuild.language import mine_mentions
 
     products = rows_with(tables, "products", "product_id", shard["product_id"])
-    pipeline = _pipeline(config.language.pipeline)
-    mentions, rejects = mine_mentions(shard, products, pipeline=pipeline, batch_size=config.language.batch_size)
+    miner = _miner(config.language.pipeline)
+    mentions, rejects = mine_mentions(shard, products, miner=miner, batch_size=config.language.batch_size)
     return {"mentions": mentions, "rejects/mentions": rejects}
 
 
@@ -90,22 +90,62 @@ def by_hand_fingerprint(config: Config) -> str:
     return _by_hand(config).fingerprint()
 
 
-def _concepts(tables: TableFolder, config: Config) -> Tables:
-    from kgbuild.language.concepts import aggregate_concepts
+def _head_edges(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.hierarchy.heads import find_head_edges
+    from kgbuild.hierarchy.names import HEAD_RULES
+    from kgbuild.hierarchy.taxonomy import read_taxonomy
+    from kgbuild.language.names import name_form
 
-    concepts, product_concepts = aggregate_concepts(
+    seed = config.hierarchy.seed_taxonomy
+    head_edges, product_categories = find_head_edges(
         canonical_mentions(tables.table("mentions"), tables.table("phrases")),
+        tables.table("texts"),
+        tables.table("products", ["product_id", "category_path"]),
+        name_of=name_form,
+        min_products=config.concepts.min_products,
+        rules=[rule for rule in config.hierarchy.rules if rule in HEAD_RULES],
+        taxonomy=read_taxonomy(Path(seed)) if seed else (),
+    )
+    return {"head_edges": head_edges, "product_categories": product_categories}
+
+
+def seed_fingerprint(config: Config) -> str:
+    """A fingerprint of the seed taxonomy, if there is one."""
+    from kgbuild.hierarchy.taxonomy import read_taxonomy
+
+    seed = config.hierarchy.seed_taxonomy
+    return fingerprint([list(path) for path in read_taxonomy(Path(seed))]) if seed else ""
+
+
+def _concepts(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.hierarchy.placed import add_head_concepts
+    from kgbuild.language.concepts import aggregate_concepts
+    from kgbuild.language.labels import concept_label, modifier_order
+
+    mentions = canonical_mentions(tables.table("mentions"), tables.table("phrases"))
+    concepts, product_concepts = aggregate_concepts(
+        mentions,
         tables.table("texts", ["text_id", "product_id"]),
         min_products=config.concepts.min_products,
         max_modifiers=config.concepts.max_modifiers,
+    )
+    concepts = add_head_concepts(
+        concepts,
+        product_concepts,
+        tables.table("head_edges"),
+        tables.table("product_categories"),
+        label_of=partial(concept_label, order=modifier_order(mentions)),
     )
     return {"concepts": concepts, "product_concepts": product_concepts}
 
 
 def _hierarchy(tables: TableFolder, config: Config) -> Tables:
-    from kgbuild.hierarchy import build_hierarchy
+    from kgbuild.hierarchy import RULES, build_hierarchy
+    from kgbuild.hierarchy.placed import attach_heads
 
-    return {"is_a_edges": build_hierarchy(tables.table("concepts"), rules=config.hierarchy.rules)}
+    concepts = tables.table("concepts")
+    edges = build_hierarchy(concepts, rules=[rule for rule in config.hierarchy.rules if rule in RULES])
+    return {"is_a_edges": attach_heads(edges, tables.table("head_edges"), concepts)}
 
 
 def _embed_images(shard: pa.Table, tables: TableFolder, config: Config) -> Tables:
@@ -220,18 +260,19 @@ _MINING_CODE: Final = tuple(
     f"language/{name}.py"
     for name in (
         "__init__",
-        "align",
         "atoms",
         "canonical",
         "decode",
-        "features",
+        "inputs",
         "lexicon",
         "mining",
         "model",
+        "network",
         "phrases",
         "pipeline",
+        "reader",
         "score",
-        "tokens",
+        "sentences",
     )
 )
 
@@ -265,8 +306,17 @@ PIPELINE: Final[tuple[Stage, ...]] = (
         models=by_hand_fingerprint,
     ),
     Stage(
+        "head_edges",
+        reads=("mentions", "texts", "phrases", "products"),
+        writes=("head_edges", "product_categories"),
+        settings=("concepts.min_products", "hierarchy.rules"),
+        code=("hierarchy", "language/names.py", "language/canonical.py", "naming.py", "subsumption.py"),
+        fn=_head_edges,
+        models=seed_fingerprint,
+    ),
+    Stage(
         "concepts",
-        reads=("mentions", "texts", "phrases"),
+        reads=("mentions", "texts", "phrases", "head_edges", "product_categories"),
         writes=("concepts", "product_concepts"),
         settings=("concepts",),
         code=(
@@ -274,6 +324,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
             "language/candidates.py",
             "language/counts.py",
             "language/labels.py",
+            "hierarchy",
             "naming.py",
             "subsumption.py",
         ),
@@ -281,9 +332,9 @@ PIPELINE: Final[tuple[Stage, ...]] = (
     ),
     Stage(
         "hierarchy",
-        reads=("concepts",),
+        reads=("concepts", "head_edges"),
         writes=("is_a_edges",),
-        settings=("hierarchy",),
+        settings=("hierarchy.rules",),
         code=("hierarchy", "subsumption.py"),
         fn=_hierarchy,
     ),
@@ -342,10 +393,10 @@ def stage_names() -> Sequence[str]:
 
 
 @lru_cache(maxsize=1)
-def _pipeline(name: str) -> Language:
-    from kgbuild.language import load_pipeline
+def _miner(name: str) -> Miner:
+    from kgbuild.language import load_miner
 
-    return load_pipeline(name)
+    return load_miner(name)
 
 
 @lru_cache(maxsize=1)

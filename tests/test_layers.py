@@ -31,7 +31,7 @@ HOMES = {
     "spacy": {"language"},
     "thinc": {"language"},
     "ahocorasick_rs": {"language"},
-    "torch": {"clip", "embeddings", "prototypes", "training"},
+    "torch": {"clip", "embeddings", "prototypes", "training", "language"},
     "torchvision": {"clip", "embeddings", "prototypes", "training"},
     "open_clip": {"clip", "clip_names", "embeddings", "prototypes", "training"},
     "neo4j": {"graph"},
@@ -137,6 +137,15 @@ def test_a_heavy_package_stays_at_home(package: str) -> None:
     assert rooms - HOMES[package] - {"doctor"} == set()
     if "doctor" in rooms:
         assert not any(f.at_top for f in _all_imports() if f.room == "doctor" and f.name.split(".")[0] == package)
+
+
+def test_mining_needs_no_torch() -> None:
+    """Torch is for learning: in `language` only the recipe's room may import it."""
+    wrong = [str(found.file) for found in _all_imports() if found.room == "language" and found.name.split(".")[0] == "torch"]
+    assert [file for file in wrong if Path(file).parent.name != "learning"] == []
+    done = _run("import sys, json, kgbuild.language; print(json.dumps(sorted(sys.modules)))")
+    assert done.returncode == 0, done.stderr
+    assert {"kgbuild.language.learning", "kgbuild.language.learning.fit"}.isdisjoint(json.loads(done.stdout))
 
 
 def test_the_rule_is_seen_when_it_is_broken(tmp_path: Path) -> None:

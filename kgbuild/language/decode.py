@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from kgbuild.language.align import Graph
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.canonical import GENDERS, head_lemma, strip_suffix
+
+
+@dataclass
+class Graph:
+    """Which atoms head a listed concept, and which atom modifies which (`links`: modifier's last atom -> heads)."""
+
+    listed: set[int] = field(default_factory=set)
+    links: set[tuple[int, int]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a catalogue teaches about words: which are brands, which end a title, which are used alike, which are misspelt.
+"""What a catalogue teaches about words: which are brands, which end a title, which are written apart, which are misspelt.
 
 Built once by the recipe from titles, descriptions and the brand column; shipped as JSON beside the pipeline. Mining reads
 it and needs no brand column.
@@ -19,7 +19,7 @@ import numpy as np
 from kgbuild.language.canonical import plain_word, singular
 
 _WORD = re.compile("[A-Za-z\u00c0-\u00ff0-9'\u2019-]*[A-Za-z\u00c0-\u00ff0-9]|[^\\sA-Za-z0-9]")
-_NOTHING = ("", "", "", "", "", "")
+_NOTHING = ("", "", "")
 
 
 @dataclass
@@ -27,8 +27,8 @@ class Lexicon:
     """Word classes of one or more catalogues.
 
     Attributes:
-        classes: word -> (fine cluster, middle cluster, coarse cluster, brand share, brand spread, title end share),
-            each a short string; words that were too rare are absent.
+        classes: word -> (brand share, brand spread, title end share), each a short string; words that were too rare
+            are absent.
         joins: compounds written apart -> written together ("waist band" -> "waistband").
         typos: misspelt word -> what was meant.
     """
@@ -57,7 +57,7 @@ def words_of(text: str) -> list[str]:
 
 
 def build_lexicon(
-    products: Iterable[tuple[str, str, str]], known: frozenset[str], *, min_count: int = 4, seed: int = 0
+    products: Iterable[tuple[str, str, str]], known: frozenset[str], *, min_count: int = 4
 ) -> Lexicon:
     """Count over (title, brand, description) triples.
 
@@ -65,7 +65,6 @@ def build_lexicon(
         products: the catalogue; an empty brand where it has none.
         known: words of general English (from the treebank) that are never taken for misspellings.
         min_count: rarer words get no classes.
-        seed: of the clustering.
     """
     texts: list[list[str]] = []
     in_title: Counter[str] = Counter()
@@ -84,48 +83,18 @@ def build_lexicon(
         texts += [words, words_of(description)]
     counts = Counter(word for words in texts for word in words)
     kept = sorted(word for word, count in counts.items() if count >= min_count)
-    clusters = _clusters(texts, kept, seed)
     classes = {}
-    for place, word in enumerate(kept):
+    for word in kept:
         total = in_title[word]
         share = in_brand[word] / total if total else 0.0
         spread = max(brands_of[word].values()) / total if total > 2 else -1.0
         end = ends[word] / total if total else 0.0
-        classes[word] = [*(cluster[place] for cluster in clusters), _bucket(share), _bucket(spread), _bucket(end)]
+        classes[word] = [_bucket(share), _bucket(spread), _bucket(end)]
     return Lexicon(classes, _joins(texts, counts), _typos(counts, known))
 
 
 def _bucket(share: float) -> str:
     return "-" if share < 0 else str(int(np.searchsorted([0.001, 0.1, 0.4, 0.8, 0.999], share)))
-
-
-def _clusters(texts: list[list[str]], kept: list[str], seed: int) -> list[list[str]]:
-    from scipy.sparse import csr_matrix, diags, hstack
-    from scipy.sparse.linalg import svds
-    from sklearn.cluster import MiniBatchKMeans
-
-    index = {word: place for place, word in enumerate(kept)}
-    pad = len(kept)
-    stream = np.array([i for words in texts for i in (pad, pad, *(index.get(w, pad) for w in words))], dtype=np.int64)
-    blocks = []
-    for offset in (1, 2):
-        left, right = stream[:-offset], stream[offset:]
-        ones = np.ones(len(left))
-        pairs = csr_matrix((ones, (left, right)), shape=(pad + 1, pad + 1))
-        blocks += [pairs, pairs.T.tocsr()]
-    counts = hstack(blocks).tocsr()[:pad].astype(np.float64)
-    rows = np.maximum(np.asarray(counts.sum(1)).ravel(), 1)
-    columns = np.maximum(np.asarray(counts.sum(0)).ravel(), 1) ** 0.75
-    scaled = (diags(1 / rows) @ counts @ diags(columns.sum() / columns)).tocsr()
-    scaled.data = np.maximum(np.log(scaled.data), 0)
-    left, values, _ = svds(scaled, k=min(64, pad - 1), random_state=seed)
-    vectors = left * np.sqrt(values)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    found = []
-    for size in (1200, 300, 60):
-        labels = MiniBatchKMeans(min(size, pad), random_state=seed, n_init=2, batch_size=4096).fit_predict(vectors)
-        found.append([str(label) for label in labels])
-    return found
 
 
 def _joins(texts: list[list[str]], counts: Counter[str]) -> dict[str, str]:

@@ -7,35 +7,34 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from spacy.language import Language
 
 from kgbuild.identity import concept_id
 from kgbuild.language.decode import Found, without_repeats
 from kgbuild.language.phrases import Passage, find_concepts
-from kgbuild.language.pipeline import reader_of
+from kgbuild.language.pipeline import Miner
 from kgbuild.tables import TABLES, in_order, reject_rows
 
-_ZONE = 1024  # texts between two clearings of spaCy's string store
-_LONGEST = 100_000  # characters; the parser's memory grows with one text's length
+_TOGETHER = 4096  # texts; the more, the more sentences of one length are read at once, and the more memory that takes
+_LONGEST = 100_000  # characters
 
 
 def mine_mentions(
-    texts: pa.Table, products: pa.Table, *, pipeline: Language, batch_size: int = 128
+    texts: pa.Table, products: pa.Table, *, miner: Miner, batch_size: int = _TOGETHER
 ) -> tuple[pa.Table, pa.Table]:
     """Every occurrence of a maximal concept in the texts: (mentions, rejects).
 
-    A map over texts: what comes out of one depends only on that text and on its product's title and brand (the brand at the
-    start of a title heads and modifies nothing). Fields `boilerplate:*` are passed over. A null text, or one too long to
-    parse, is a reject.
+    A map over texts: what comes out of one depends only on that text and on its product's brand (at the start of a title it heads
+    and modifies nothing). Fields `boilerplate:*` are passed over. A null text, or one too long to read, is a reject. `batch_size` texts are
+    read together.
     """
-    owners = {row["product_id"]: row for row in products.select(["product_id", "title", "brand"]).to_pylist()}
+    brands = dict(zip(products["product_id"].to_pylist(), products["brand"].to_pylist(), strict=True))
     usable, rejects = _usable(texts)
     rows: list[dict[str, Any]] = []
-    reader = reader_of(pipeline)
     source = iter(usable)
-    while zone := list(islice(source, _ZONE)):
-        passages = [_passage(row, owners.get(row["product_id"], {})) for row in zone]
-        for row, found in zip(zone, find_concepts(passages, pipeline, reader, batch_size=batch_size), strict=True):
+    while zone := list(islice(source, batch_size)):
+        passages = [_passage(row, brands.get(row["product_id"]) or "") for row in zone]
+        both = find_concepts(passages, miner.nlp, miner.memory)
+        for row, found in zip(zone, both, strict=True):
             rows += _mention_rows(row, found)
     table = pa.Table.from_pylist(rows, schema=TABLES["mentions"].schema)
     return in_order(table, "mentions"), reject_rows("mentions", rejects)
@@ -51,18 +50,17 @@ def _usable(texts: pa.Table) -> tuple[list[dict[str, Any]], list[tuple[str, str,
             rejects.append((str(row["text_id"]), "null_text", f"product {row['product_id']}, field {field}"))
         elif len(text) > _LONGEST:
             rejects.append(
-                (str(row["text_id"]), "text_too_long", f"{len(text)} characters, at most {_LONGEST} are parsed")
+                (str(row["text_id"]), "text_too_long", f"{len(text)} characters, at most {_LONGEST} are read")
             )
         else:
             usable.append(row)
     return usable, rejects
 
 
-def _passage(row: Mapping[str, Any], product: Mapping[str, Any]) -> Passage:
+def _passage(row: Mapping[str, Any], brand: str) -> Passage:
     is_title = row["field"] == "title"
-    text, brand = row["text"], product.get("brand") or ""
-    skip = len(brand) if is_title and text.lower().startswith(brand.lower()) else 0
-    return Passage(text, is_title, product.get("title") or "", skip)
+    text = row["text"]
+    return Passage(text, is_title, len(brand) if is_title and text.lower().startswith(brand.lower()) else 0)
 
 
 def _mention_rows(row: Mapping[str, Any], found: Iterable[Found]) -> Iterator[dict[str, Any]]:
@@ -85,28 +83,27 @@ def _mention_rows(row: Mapping[str, Any], found: Iterable[Found]) -> Iterator[di
 
 
 def extract_concepts(
-    records: Iterable[Mapping[str, Any]], *, pipeline: Language, batch_size: int = 128
+    records: Iterable[Mapping[str, Any]], *, miner: Miner, batch_size: int = _TOGETHER
 ) -> Iterator[dict[str, Any]]:
     """The maximal concepts of each product, title before description, in the format of the gold.
 
     Args:
         records: objects with "id", "title" and "description"; the latter two may be null or absent.
-        pipeline: from `load_pipeline`.
-        batch_size: texts a batch of `nlp.pipe`.
+        miner: from `load_miner`.
+        batch_size: records read together.
 
     Yields:
         {"id", "concepts": [{"surface", "head", "modifiers"}]} in the order of the records. A concept that says nothing more
         than an earlier one is left out.
     """
-    reader = reader_of(pipeline)
     source = iter(records)
-    while zone := list(islice(source, _ZONE // 2)):
+    while zone := list(islice(source, batch_size)):
         passages = []
         for record in zone:
             title, description = record.get("title") or "", record.get("description") or ""
             passages.append(Passage(title[:_LONGEST], is_title=True))
-            passages.append(Passage(description[:_LONGEST], is_title=False, title=title[:_LONGEST]))
-        found = iter(find_concepts(passages, pipeline, reader, batch_size=batch_size))
+            passages.append(Passage(description[:_LONGEST], is_title=False))
+        found = iter(find_concepts(passages, miner.nlp, miner.memory))
         for place, record in enumerate(zone):
             surfaces: dict[int, str] = {}
             both: list[Found] = []

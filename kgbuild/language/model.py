@@ -1,124 +1,99 @@
-"""The concept model: four linear classifiers over string features, decided link by link.
+"""The concept model: sentences as atoms -> which atoms head a concept and which modify which.
 
-`listed`: the atom heads a concept. `whole`: it is listed or has modifiers. `part`: it ends a modifier unit or stands in
-one. `link`: one atom modifies another. Weights are plain numbers by feature, so a decision can be read.
+The thresholds are those that gave the best held-out F1 when the model was learned. A sentence in which rounding could turn a decision is
+read again alone, so what is found in it never depends on the sentences read with it.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import repeat
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from kgbuild.language.align import Graph
-from kgbuild.language.features import Context, Decided, Roles, atom_features, near_of, pair_features, settled_features
+import numpy as np
+import numpy.typing as npt
 
-BEFORE, AFTER = 12, 45  # how far, in atoms, a modifier may stand before and after what it modifies
+from kgbuild.language.atoms import Atoms
+from kgbuild.language.decode import Graph
+from kgbuild.language.inputs import SentenceRows, Vocabulary, sentence_rows, stacked
+from kgbuild.language.lexicon import Lexicon
+from kgbuild.language.network import Network
 
-AFTER_FLOOR = 0.12
-
-ROLES = ("listed", "whole", "part")
+LONGEST = 64
+"""Words that the network reads at once; longer sentences are cut at commas."""
+_TOGETHER = 3072
+_DOUBT = 1e-3
 
 Links = set[tuple[int, int]]
+Span = tuple[int, int]
 
 
-@dataclass
+@dataclass(frozen=True)
 class ConceptModel:
-    """Weights of the four classifiers and the thresholds they are read at."""
+    """Network, vocabulary and thresholds (probabilities)."""
 
-    weights: dict[str, dict[str, float]] = field(default_factory=dict)
-    thresholds: dict[str, float] = field(default_factory=lambda: {"listed": 0.5, "link": 0.5, "candidate": 0.03})
-    _roles: dict[str, tuple[float, float, float]] | None = field(default=None, repr=False, compare=False)
+    network: Network
+    vocabulary: Vocabulary
+    listed: float
+    link: float
 
-    def graph(self, context: Context) -> Graph:
-        """The concepts of a text as a graph."""
-        rows = self.rows(context)
-        roles = self.roles(context, rows)
-        links = self.links(context, roles)
-        return Graph(self.listed(context, roles, links, rows), links)
-
-    def rows(self, context: Context) -> list[list[str]]:
-        """The features of every atom."""
-        return [atom_features(context, place) for place in range(len(context.atoms))]
-
-    def roles(self, context: Context, rows: list[list[str]]) -> Roles:
-        """Probabilities of the three roles of every atom."""
-        merged = self._merged_roles()
-        roles = Roles([], [], [])
-        for place, row in enumerate(rows):
-            listed = whole = part = 0.0
-            for name in row:
-                if (found := merged.get(name)) is not None:
-                    listed, whole, part = listed + found[0], whole + found[1], part + found[2]
-            sign = not any(letter.isalnum() for letter in context.atoms.word[place])
-            for into, total in ((roles.listed, listed), (roles.whole, whole), (roles.part, part)):
-                into.append(0.0 if sign else chance(total))
-        return roles
-
-    def _merged_roles(self) -> dict[str, tuple[float, float, float]]:
-        """The weights of the three roles side by side: one look-up a feature."""
-        if self._roles is None:
-            names = set().union(*(self.weights[role] for role in ROLES))
-            listed, whole, part = (self.weights[role] for role in ROLES)
-            self._roles = {n: (listed.get(n, 0.0), whole.get(n, 0.0), part.get(n, 0.0)) for n in names}
-        return self._roles
-
-    def links(self, context: Context, roles: Roles) -> Links:
-        """Which atom modifies which, decided pair by pair."""
-        linked = Decided()
-        weights, threshold = self.weights["link"], logit(self.thresholds["link"])
-        for part, whole in candidates(roles, self.thresholds["candidate"]):
-            features = pair_features(context, roles, part, whole, linked)
-            if sum(map(weights.get, features, repeat(0.0))) > threshold:
-                linked.add(part, whole)
-        return prune(linked.pairs)
-
-    def listed(self, context: Context, roles: Roles, links: Links, rows: list[list[str]]) -> set[int]:
-        """Which atoms head a concept, now that the links are known."""
-        weights, threshold, near = self.weights["settled"], logit(self.thresholds["listed"]), near_of(links)
-        found = set()
-        for place, row in enumerate(rows):
-            if not is_settled_candidate(roles, place):
-                continue
-            features = row + settled_features(context, roles, place, near)
-            total = sum(map(weights.get, features, repeat(0.0)))
-            if total > threshold:
-                found.add(place)
-        return found
-
-    def save(self, path: Path) -> None:
-        """Write as gzipped JSON; the same weights give the same bytes."""
-        body = json.dumps(
-            {"weights": self.weights, "thresholds": self.thresholds},
-            sort_keys=True,
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
-        path.write_bytes(gzip.compress(body.encode(), mtime=0))
+    @property
+    def lexicon(self) -> Lexicon:
+        """Word classes, compounds and misspellings."""
+        return self.vocabulary.lexicon
 
     @classmethod
-    def load(cls, path: Path) -> ConceptModel:
-        """Read what `save` wrote."""
-        return cls(**json.loads(gzip.decompress(path.read_bytes())))
+    def load(cls, folder: Path) -> ConceptModel:
+        """Read the files that the recipe leaves in a folder."""
+        lexicon = Lexicon.load(folder / "lexicon.json")
+        thresholds = json.loads((folder / "thresholds.json").read_text("utf-8"))
+        return cls(Network.load(folder), Vocabulary.load(folder / "vocabulary.json", lexicon), **thresholds)
+
+    def save(self, folder: Path) -> None:
+        """Write what `load` reads; the same model gives the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.network.save(folder)
+        self.lexicon.save(folder / "lexicon.json")
+        self.vocabulary.save(folder / "vocabulary.json")
+        thresholds = {"listed": self.listed, "link": self.link}
+        (folder / "thresholds.json").write_text(json.dumps(thresholds), "utf-8")
+
+    def graphs(self, sentences: Sequence[Atoms], *, is_title: Sequence[bool]) -> list[Graph]:
+        """The concepts of each sentence as a graph over its atoms."""
+        graphs = [Graph() for _ in sentences]
+        by_length: dict[int, list[tuple[int, int, SentenceRows]]] = defaultdict(list)
+        for number, (atoms, title) in enumerate(zip(sentences, is_title, strict=True)):
+            for start, end in spans(atoms.word):
+                rows = sentence_rows(atoms, start, end, self.vocabulary, is_title=title)
+                by_length[len(rows)].append((number, start, rows))
+        for length, pieces in by_length.items():
+            for first in range(0, len(pieces), step := max(1, _TOGETHER // length)):
+                some = pieces[first : first + step]
+                for (number, start, _), found in zip(some, self._decide([rows for *_, rows in some]), strict=True):
+                    _add(graphs[number], start, sentences[number], *found)
+        return graphs
+
+    def _decide(self, rows: Sequence[SentenceRows]) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+        """For each sentence the places listed, and the pairs (modifier, modified) linked."""
+        listed, links = self.network.scores(stacked(rows))
+        for place, (heads, pairs) in enumerate(zip(listed - _logit(self.listed), links - _logit(self.link), strict=True)):
+            if len(rows) > 1 and min(np.abs(heads).min(), np.abs(pairs).min()) < _DOUBT:
+                yield from self._decide(rows[place : place + 1])
+            else:
+                yield np.flatnonzero(heads > 0), np.argwhere(pairs > 0)
 
 
-def logit(p: float) -> float:
-    """Log odds of a probability strictly between 0 and 1."""
-    return math.log(p / (1 - p))
-
-
-def chance(total: float) -> float:
-    """The logistic function."""
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
-
-
-def is_settled_candidate(roles: Roles, place: int) -> bool:
-    """Whether the atom is likely enough to head a concept to be asked about once the links are known."""
-    return roles.listed[place] >= 0.01 or roles.whole[place] >= 0.03
+def _add(
+    graph: Graph, start: int, atoms: Atoms, listed: npt.NDArray[np.intp], links: npt.NDArray[np.intp]
+) -> None:
+    """Put what was found in one piece into its sentence's graph; signs head and modify nothing."""
+    said = [any(letter.isalnum() for letter in word) for word in atoms.word]
+    graph.listed |= {start + place for place in listed.tolist() if said[start + place]}
+    pairs = {(start + part, start + whole) for part, whole in links.tolist()}
+    graph.links |= prune({(part, whole) for part, whole in pairs if said[part] and said[whole]})
 
 
 def prune(links: Links) -> Links:
@@ -133,21 +108,20 @@ def prune(links: Links) -> Links:
     }
 
 
-def candidates(roles: Roles, floor: float) -> Iterator[tuple[int, int]]:
-    """Pairs worth asking about, in the order in which links are decided.
+def spans(words: Sequence[str]) -> list[Span]:
+    """(start, end) of pieces of at most LONGEST words, cut after signs where there are any."""
+    found, start = [], 0
+    while len(words) - start > LONGEST:
+        end = _last(words, start, ".!?;", 8) or _last(words, start, ",", 24) or start + LONGEST
+        found.append((start, end))
+        start = end
+    return [*found, (start, len(words))] if start < len(words) else found
 
-    First modifiers before what they modify, from the right, nearest first; then those after it, from the left, nearest first.
-    """
-    parts = [place for place, p in enumerate(roles.part) if p > floor]  # signs get no role: see ConceptModel.roles
-    wholes = [place for place, p in enumerate(roles.whole) if p > floor]
-    for part in reversed(parts):
-        for whole in wholes:
-            if part < whole <= part + BEFORE:
-                yield part, whole
-    # Most pairs look back and few of those hold: asking only where the roles are likely is a fifth faster and costs .002 pair F1.
-    parts = [place for place in parts if roles.part[place] > AFTER_FLOOR]
-    wholes = [place for place in wholes if roles.whole[place] > AFTER_FLOOR]
-    for part in parts:
-        for whole in reversed(wholes):
-            if part - AFTER <= whole < part:
-                yield part, whole
+
+def _last(words: Sequence[str], start: int, signs: str, least: int) -> int | None:
+    """The place after the last of these signs that leaves a piece of more than `least` words."""
+    return next((i + 1 for i in range(start + LONGEST - 1, start + least - 1, -1) if words[i] in signs), None)
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))

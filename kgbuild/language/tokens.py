@@ -10,7 +10,6 @@ import spacy
 from spacy.lang.char_classes import ALPHA, ALPHA_LOWER, ALPHA_UPPER, CONCAT_QUOTES, LIST_ELLIPSES, LIST_ICONS
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
-from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 
 _INFIXES = [
@@ -41,12 +40,3 @@ def blank_pipeline() -> Language:
     }
     return nlp
 
-
-def lowered_doc(nlp: Language, text: str) -> Doc:
-    """`text` tokenised as written, then lower-cased token by token, so that titles do not read as names.
-
-    Character offsets stay those of `text`: a character whose lower case has another length is left alone.
-    """
-    doc = nlp.make_doc(text)
-    words = [lower if len(lower := token.text.lower()) == len(token.text) else token.text for token in doc]
-    return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])

@@ -1,79 +1,168 @@
-"""The way from annotated texts to a model, on rule-made parses: no treebank, no catalogue."""
+"""The way from annotated texts to a model, on made texts: no treebank, no catalogue."""
 
 import random
 
+import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc
+import torch
 
-from kgbuild.language.align import align
+from kgbuild.errors import CatalogueError
+from kgbuild.language.learning.align import align
+from kgbuild.language.learning.annotations import Annotated, labelled_texts
 from kgbuild.language.atoms import atoms_of
 from kgbuild.language.decode import concepts_of, without_repeats
-from kgbuild.language.features import context_of
-from kgbuild.language.learn import Sample, learn
+from kgbuild.language.learning.held_out import best_thresholds, held_out, score_at
+from kgbuild.language.inputs import SentenceRows, Vocabulary, stacked
+from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pretrain, shipped
 from kgbuild.language.lexicon import Lexicon, build_lexicon
-from kgbuild.language.model import ConceptModel, prune
-from kgbuild.language.tokens import blank_pipeline, lowered_doc
-from kgbuild.language.treebank import Sentence, read_conllu, to_doc, vary
+from kgbuild.language.model import ConceptModel, prune, spans
+from kgbuild.language.learning.networks import ConceptNet, Encoder
+from kgbuild.language.learning.samples import catalogue_sentences, samples_of, vocabulary_of
+from kgbuild.language.tokens import blank_pipeline
+from kgbuild.language.learning.treebank import Sentence, read_conllu, to_doc, vary
 
 COLOURS = ("red", "blue", "green", "white", "black")
 NOUNS = ("shirt", "dress", "top", "coat")
 
 
-def parsed(text, joins=None, typos=None):
-    nlp = blank_pipeline()
-    doc = nlp(text)
-    doc = Doc(
-        nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc], tags=["NN"] * len(doc), deps=["dep"] * len(doc),
-        heads=[0] * len(doc),
-    )  # fmt: skip
-    return atoms_of(doc, text, joins=joins or {}, typos=typos or {})
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-def annotated(rng):
+def atoms(text, joins=None, typos=None):
+    return atoms_of(blank_pipeline()(text), joins=joins or {}, typos=typos or {})
+
+
+def annotated(rng, product="p"):
     colour, noun, trim = rng.choice(COLOURS), rng.choice(NOUNS), rng.choice(COLOURS)
     text = f"{colour} {noun} with {trim} collar for your perfect day"
-    concepts = [
-        {"surface": f"{colour} {noun} with {trim} collar", "head": noun, "modifiers": [colour, f"{trim} collar"]},
-        {"surface": f"{trim} collar", "head": "collar", "modifiers": [trim]},
-    ]
-    return text, concepts
+    surfaces = [f"{colour} {noun} with {trim} collar", f"{trim} collar"]
+    return Annotated(product, text, False, [(noun, [colour, f"{trim} collar"]), ("collar", [trim])], surfaces)
 
 
-def samples(count, seed):
+def texts(count, seed):
     rng = random.Random(seed)
-    made = []
-    for group in range(count):
-        text, concepts = annotated(rng)
-        atoms = parsed(text)
-        made.append(Sample(context_of(atoms, Lexicon(), is_title=False), align(concepts, atoms), group))
-    return made
+    return [annotated(rng, str(number)) for number in range(count)]
 
 
-def test_alignment_and_decoding_are_inverse():
-    text, concepts = annotated(random.Random(0))
-    atoms = parsed(text)
-    graph = align(concepts, atoms)
-    assert not graph.misses
-    found = concepts_of(atoms, graph, is_title=False)
-    assert [(c.head, list(c.modifiers), text[c.start : c.end]) for c in found] == [
-        (c["head"], c["modifiers"], c["surface"]) for c in concepts
-    ]
+def learned(seed):
+    plain = [(text.text, False) for text in texts(60, seed=1)]
+    vocabulary = vocabulary_of(plain, Lexicon())
+    encoder = pretrain(
+        list(catalogue_sentences(plain, vocabulary)), 2 + len(vocabulary.words), steps=3, seed=seed, progress=lambda _: None
+    )
+    net = fine_tune(encoder, samples_of(texts(60, seed=1), vocabulary) * 20, epochs=25, seed=seed, progress=lambda _: None)
+    return net, vocabulary
 
 
-def test_a_model_learns_the_pattern_and_survives_its_file(tmp_path):
-    model, _ = learn(samples(24, seed=1), folds=2, rounds=1)
-    model.save(tmp_path / "model.json.gz")
-    again = ConceptModel.load(tmp_path / "model.json.gz")
-    for sample in samples(10, seed=2):
-        graph = again.graph(sample.context)
-        assert (graph.listed, graph.links) == (sample.gold.listed, sample.gold.links)
+@pytest.mark.parametrize("surfaces", [True, False])
+def test_alignment_and_decoding_are_inverse(surfaces):
+    text = annotated(random.Random(0))
+    asked = text if surfaces else Annotated(text.product, text.text, False, text.concepts)
+    words = atoms(text.text)
+    graph, misses = align(asked, words)
+    assert not misses
+    found = concepts_of(words, graph, is_title=False)
+    assert [(c.head, list(c.modifiers)) for c in found] == text.concepts
+    assert [text.text[c.start : c.end] for c in found] == text.surfaces
+
+
+def test_what_stands_nowhere_is_told():
+    graph, misses = align(Annotated("p", "red shirt", False, [("coat", ["red"]), ("shirt", ["blue"])]), atoms("red shirt"))
+    assert misses == ["head coat", "modifiers of shirt: ['blue']"]
+    assert graph.listed == {1}
+
+
+def test_a_network_learns_the_pattern_and_survives_its_file(tmp_path):
+    net, vocabulary = learned(seed=0)
+    asked = texts(10, seed=2)
+    records = [{"id": t.product, "concepts": [{"head": h, "modifiers": m} for h, m in t.concepts]} for t in asked]
+    outs = held_out(asked, net, vocabulary)
+    assert score_at(outs, records, *best_thresholds(outs, records))["concept"].f1 == 1.0
+    model = ConceptModel(shipped(net), vocabulary, 0.5, 0.5)
+    model.save(tmp_path)
+    again = ConceptModel.load(tmp_path)
+    words = [atoms(t.text) for t in asked]
+    assert again.graphs(words, is_title=[False] * 10) == model.graphs(words, is_title=[False] * 10)
+    found = [concepts_of(a, g, is_title=False) for a, g in zip(words, again.graphs(words, is_title=[False] * 10), strict=True)]
+    assert [[(c.head, list(c.modifiers)) for c in one] for one in found] == [t.concepts for t in asked]
 
 
 def test_learning_twice_gives_the_same_bytes(tmp_path):
+    plain = [(text.text, False) for text in texts(20, seed=1)]
     for name in ("a", "b"):
-        learn(samples(8, seed=3), folds=2, rounds=1)[0].save(tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        vocabulary = vocabulary_of(plain, Lexicon())
+        sentences = list(catalogue_sentences(plain, vocabulary))
+        encoder = pretrain(sentences, 2 + len(vocabulary.words), steps=2, seed=4, progress=lambda _: None)
+        net = fine_tune(encoder, samples_of(texts(20, seed=1), vocabulary), epochs=2, seed=4, progress=lambda _: None)
+        ConceptModel(shipped(net), vocabulary, 0.5, 0.5).save(tmp_path / name)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def random_rows(rng, length):
+    words = np.stack([rng.integers(0, high, length) for high in (300, 2047, 2047, 7, 7, 7)], 1)
+    words[:, 0] += 1
+    return SentenceRows(words, rng.integers(1, 4, length), bool(length % 2))
+
+
+def test_numpy_computes_what_torch_learned():
+    torch.manual_seed(0)
+    net = ConceptNet(Encoder(400, SHAPE, dropout=0.1), SHAPE, dropout=0.2).eval()
+    for weight in net.parameters():
+        weight.data += torch.randn_like(weight) * 0.05
+    stored = shipped(net)
+    net.load_state_dict({name: torch.from_numpy(weight) for name, weight in stored.weights.items()})
+    rng = np.random.default_rng(0)
+    rows = [random_rows(rng, length) for length in (1, 2, 7, 7, 30, 64)]
+    with torch.no_grad():
+        rounds, allowed = net(padded(rows))
+    for place, one in enumerate(rows):
+        n = len(one)
+        listed, links = stored.scores(stacked([one]))
+        both = allowed[place, :n, :n].numpy()
+        np.testing.assert_allclose(listed[0], rounds[-1][1][place, :n, 0], atol=2e-5)
+        np.testing.assert_allclose(links[0][both], rounds[-1][0][place, :n, :n].numpy()[both], atol=2e-5)
+        assert (links[0][~both] == -30).all()
+
+
+def test_several_networks_agree_on_their_mean():
+    rng = np.random.default_rng(1)
+    rows = [random_rows(rng, length) for length in (5, 9, 5)]
+    nets = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        nets.append(ConceptNet(Encoder(400, SHAPE, dropout=0.0), SHAPE, dropout=0.0).eval())
+    both = list(agreed(nets, rows))
+    alone = [list(agreed([net], rows)) for net in nets]
+    for place, one in enumerate(both):
+        np.testing.assert_allclose(one.listed, (alone[0][place].listed + alone[1][place].listed) / 2, atol=1e-6)
+        assert one.rows is rows[place]
+
+
+def test_long_sentences_are_cut_after_signs():
+    words = ["w"] * 30 + [","] + ["w"] * 60 + ["."] + ["w"] * 70
+    pieces = spans(words)
+    assert pieces[0] == (0, 31)
+    assert all(end - start <= 64 for start, end in pieces)
+    assert [place for piece in pieces for place in range(*piece)] == list(range(len(words)))
+
+
+def test_labels_name_words_of_a_catalogue(tmp_path):
+    (tmp_path / "labels.txt").write_text("# 7 1 3\nshirt | red\n--\ncollar | white, soft\n\n# 8 0 0\n--\n")
+    products = {"7": ("Red Shirt", "Has <b>soft</b> white collar today"), "8": ("X", "")}
+    found = list(labelled_texts(tmp_path / "labels.txt", products))
+    assert [(t.text, t.is_title, t.concepts) for t in found[:2]] == [
+        ("Red Shirt", True, [("shirt", ["red"])]),
+        ("soft white collar", False, [("collar", ["white", "soft"])]),
+    ]
+    with pytest.raises(CatalogueError, match="labels product 8"):
+        list(labelled_texts(tmp_path / "labels.txt", {"7": products["7"]}))
 
 
 def test_a_unit_keeps_its_own_modifiers():
@@ -82,17 +171,17 @@ def test_a_unit_keeps_its_own_modifiers():
 
 
 def test_repeats_and_bare_heads_go():
-    text, concepts = annotated(random.Random(0))
-    atoms = parsed(text)
-    found = concepts_of(atoms, align(concepts, atoms), is_title=False)
+    text = annotated(random.Random(0))
+    words = atoms(text.text)
+    found = concepts_of(words, align(text, words)[0], is_title=False)
     bare = type(found[0])(found[0].head, (), 0, 1)
     assert without_repeats([*found, *found, bare]) == found
 
 
 def test_atoms_join_names_mend_typos_and_keep_places():
     text = "White T Shirt, Waist Bands, cuff-links and ribbd hem"
-    atoms = parsed(text, {"waist band": "waistband", "cuff link": "cufflink"}, {"ribbd": "ribbed"})
-    assert [a for a in atoms.lemma if a.isalpha() or "-" in a] == [
+    words = atoms(text, {"waist band": "waistband", "cuff link": "cufflink"}, {"ribbd": "ribbed"})
+    assert [a for a in words.lemma if a.isalpha() or "-" in a] == [
         "white",
         "t-shirt",
         "waistband",
@@ -101,15 +190,17 @@ def test_atoms_join_names_mend_typos_and_keep_places():
         "ribbed",
         "hem",
     ]
-    assert all(text[s:e] == raw for s, e, raw in zip(atoms.start, atoms.end, atoms.raw, strict=True))
-    assert "T Shirt" in atoms.raw
+    assert all(text[s:e] == raw for s, e, raw in zip(words.start, words.end, words.raw, strict=True))
+    assert "T Shirt" in words.raw
 
 
-def test_lower_casing_keeps_offsets():
-    text = "İstanbul ẞ Black SHOES"
-    doc = lowered_doc(spacy.blank("en"), text)
-    assert [doc.text[t.idx : t.idx + len(t)].lower() for t in doc][-2:] == ["black", "shoes"]
-    assert len(doc.text) == len(text)
+def test_an_unknown_word_is_known_by_its_ends():
+    vocabulary = Vocabulary.of(["shirt"], Lexicon())
+    assert vocabulary.word_row("shirt", "shirt")[0] == 2
+    first, second = vocabulary.word_row("qqing", "qqing"), vocabulary.word_row("zzing", "zzing")
+    assert (first[0], second[0]) == (1, 1)
+    assert first[1] == second[1] != 0
+    assert first[2] != second[2]
 
 
 def test_a_lexicon_learns_brands_joins_and_typos(tmp_path):
@@ -118,9 +209,9 @@ def test_a_lexicon_learns_brands_joins_and_typos(tmp_path):
     lexicon = build_lexicon(rows, frozenset())
     assert lexicon.joins == {"waist band": "waistband"}
     assert lexicon.typos == {"eslasticated": "elasticated"}
-    assert lexicon.of("acme", "acme")[3] == "5"
-    assert lexicon.of("red", "red")[3] == "0"
-    assert lexicon.of("nowhere", "nowhere") == ("",) * 6
+    assert lexicon.of("acme", "acme")[0] == "5"
+    assert lexicon.of("red", "red")[0] == "0"
+    assert lexicon.of("nowhere", "nowhere") == ("",) * 3
     lexicon.save(tmp_path / "l.json")
     assert Lexicon.load(tmp_path / "l.json") == lexicon
 
@@ -149,10 +240,3 @@ def test_hyphenated_words_of_the_treebank_are_joined(tmp_path):
     doc = to_doc([vary(sentence, random.Random(seed)) for seed in range(8)], spacy.blank("en").vocab)
     assert len(list(doc.sents)) == 8
     assert {token.text for token in doc if token.dep_ == "amod"} <= {"well-made", "Well-made"}
-
-
-@pytest.mark.parametrize(("label", "ud"), [("dobj", "obj"), ("prep", "case"), ("relcl", "acl:relcl"), ("amod", "amod")])
-def test_labels_of_other_pipelines_are_renamed(label, ud):
-    nlp = spacy.blank("en")
-    doc = Doc(nlp.vocab, words=["shirt"], tags=["NN"], deps=[label], heads=[0])
-    assert atoms_of(doc, "shirt", joins={}, typos={}).dep == [ud]

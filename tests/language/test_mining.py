@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgbuild.identity import concept_id
-from kgbuild.language import extract_concepts, load_pipeline, mine_mentions
+from kgbuild.language import extract_concepts, load_miner, mine_mentions
+from kgbuild.language.phrases import Memory
+from kgbuild.language.pipeline import Miner
+from kgbuild.language.sentences import sentences
 from kgbuild.tables import TABLES
 
 DESCRIPTIONS = [
@@ -21,8 +24,8 @@ DESCRIPTIONS = [
 
 
 @pytest.fixture(scope="module")
-def nlp():
-    return load_pipeline("en_kgbuild")
+def miner():
+    return load_miner("en_kgbuild")
 
 
 def tables(texts, *, field="description", title="Brand Men Blue Thing", brand=None):
@@ -38,8 +41,8 @@ def tables(texts, *, field="description", title="Brand Men Blue Thing", brand=No
     return rows, products
 
 
-def concepts_of(nlp, **record):
-    made = next(iter(extract_concepts([{"id": "1", **record}], pipeline=nlp)))["concepts"]
+def concepts_of(miner, **record):
+    made = next(iter(extract_concepts([{"id": "1", **record}], miner=miner)))["concepts"]
     return {(c["head"], frozenset(c["modifiers"])) for c in made}
 
 
@@ -51,31 +54,31 @@ def concepts_of(nlp, **record):
         "White Short Sleeves Tshirt",
     ],
 )
-def test_one_concept_under_many_forms(nlp, text):
-    assert ("t-shirt", frozenset({"white", "short sleeve"})) in concepts_of(nlp, title=None, description=text)
+def test_one_concept_under_many_forms(miner, text):
+    assert ("t-shirt", frozenset({"white", "short sleeve"})) in concepts_of(miner, title=None, description=text)
 
 
-def test_the_guidelines_own_examples(nlp):
-    found = concepts_of(nlp, title=None, description="blue and white check shirt made of 100% cotton, has a round neck")
+def test_the_guidelines_own_examples(miner):
+    found = concepts_of(miner, title=None, description="blue and white check shirt made of 100% cotton, has a round neck")
     assert ("shirt", frozenset({"blue", "white", "check", "cotton"})) in found
     assert ("neck", frozenset({"round"})) in found
     assert ("cotton", frozenset()) in found
 
 
-def test_what_one_combines_the_product_with_is_no_concept(nlp):
+def test_what_one_combines_the_product_with_is_no_concept(miner):
     found = concepts_of(
-        nlp, title="Puma Men Black Shoes", description="Team these shoes with jeans and tees for a cool casual look."
+        miner, title="Puma Men Black Shoes", description="Team these shoes with jeans and tees for a cool casual look."
     )
     assert not {head for head, _ in found} & {"jeans", "tee", "look"}
 
 
-def test_the_title_carries_the_gender_and_not_the_brand(nlp):
-    found = concepts_of(nlp, title="ADIDAS Men Black Leather Shoes", description=None)
+def test_the_title_carries_the_gender_and_not_the_brand(miner):
+    found = concepts_of(miner, title="ADIDAS Men Black Leather Shoes", description=None)
     assert found == {("shoe", frozenset({"men", "black", "leather"}))}
 
 
-def test_mentions_conform_and_say_where_they_stand(nlp):
-    mentions, rejects = mine_mentions(*tables(DESCRIPTIONS), pipeline=nlp, batch_size=3)
+def test_mentions_conform_and_say_where_they_stand(miner):
+    mentions, rejects = mine_mentions(*tables(DESCRIPTIONS), miner=miner, batch_size=3)
     assert mentions.schema.equals(TABLES["mentions"].schema)
     assert rejects.num_rows == 0
     assert mentions.num_rows > 10
@@ -87,23 +90,23 @@ def test_mentions_conform_and_say_where_they_stand(nlp):
         assert row["head_noun"]
 
 
-def test_order_and_batch_size_change_nothing(nlp):
-    whole, _ = mine_mentions(*tables(DESCRIPTIONS), pipeline=nlp, batch_size=64)
+def test_order_and_batch_size_change_nothing(miner):
+    whole, _ = mine_mentions(*tables(DESCRIPTIONS), miner=miner, batch_size=64)
     texts, products = tables(DESCRIPTIONS)
     order = list(range(len(DESCRIPTIONS)))
     random.Random(1).shuffle(order)
-    parts = [mine_mentions(texts.take([i]), products, pipeline=nlp, batch_size=1)[0] for i in order]
+    parts = [mine_mentions(texts.take([i]), products, miner=miner, batch_size=1)[0] for i in order]
     again = pa.concat_tables(parts).sort_by([(key, "ascending") for key in TABLES["mentions"].key])
     assert again.equals(whole)
 
 
-def test_boilerplate_is_not_mined(nlp):
-    mentions, rejects = mine_mentions(*tables(DESCRIPTIONS, field="boilerplate:care"), pipeline=nlp)
+def test_boilerplate_is_not_mined(miner):
+    mentions, rejects = mine_mentions(*tables(DESCRIPTIONS, field="boilerplate:care"), miner=miner)
     assert (mentions.num_rows, rejects.num_rows) == (0, 0)
 
 
-def test_null_and_huge_texts_are_rejects(nlp):
-    mentions, rejects = mine_mentions(*tables([None, "black shoes " * 20_000, "black leather shoes"]), pipeline=nlp)
+def test_null_and_huge_texts_are_rejects(miner):
+    mentions, rejects = mine_mentions(*tables([None, "black shoes " * 20_000, "black leather shoes"]), miner=miner)
     assert [(row["key"], row["reason"]) for row in rejects.to_pylist()] == [
         ("t0", "null_text"),
         ("t1", "text_too_long"),
@@ -111,9 +114,9 @@ def test_null_and_huge_texts_are_rejects(nlp):
     assert set(mentions["text_id"].to_pylist()) == {"t2"}
 
 
-def test_the_brand_column_keeps_the_brand_out(nlp):
+def test_the_brand_column_keeps_the_brand_out(miner):
     title = "Leather Belt Women Brown Sandals"
-    mentions, _ = mine_mentions(*tables([title], field="title", title=title, brand="Leather Belt"), pipeline=nlp)
+    mentions, _ = mine_mentions(*tables([title], field="title", title=title, brand="Leather Belt"), miner=miner)
     assert {row["head_noun"] for row in mentions.to_pylist()} == {"sandal"}
     assert all(not {"leather", "belt", "leather belt"} & set(row["modifiers"]) for row in mentions.to_pylist())
 
@@ -121,8 +124,7 @@ def test_the_brand_column_keeps_the_brand_out(nlp):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=3))
 def test_any_text_keeps_the_offsets_law(texts):
-    nlp = load_pipeline_once()
-    mentions, _ = mine_mentions(*tables(texts), pipeline=nlp)
+    mentions, _ = mine_mentions(*tables(texts), miner=load_miner_once())
     for row in mentions.to_pylist():
         text = texts[int(row["text_id"][1:])]
         assert text[row["start"] : row["end"]] == row["surface_form"]
@@ -131,17 +133,48 @@ def test_any_text_keeps_the_offsets_law(texts):
 _KEPT = []
 
 
-def load_pipeline_once():
+def load_miner_once():
     if not _KEPT:
-        _KEPT.append(load_pipeline("en_kgbuild"))
+        _KEPT.append(load_miner("en_kgbuild"))
     return _KEPT[0]
 
 
-def test_no_later_mention_says_less(nlp):
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(DESCRIPTIONS[:5]) | st.text(alphabet="ab .!?;\n\"')A1", max_size=30), max_size=6), st.integers(0, 3))
+def test_memory_changes_nothing(texts, size):
+    nlp = load_miner_once().nlp
+    fresh, _ = mine_mentions(*tables(texts), miner=Miner(nlp, Memory()))
+    crowded = Miner(nlp, Memory(size))
+    for text in texts:
+        mine_mentions(*tables([text]), miner=crowded)
+    assert mine_mentions(*tables(texts), miner=crowded)[0].equals(fresh)
+
+
+def test_reading_a_whole_text_is_reading_its_sentences(miner):
+    for text in DESCRIPTIONS:
+        whole = miner.nlp(text)._.concepts
+        apart = [
+            (c.head, c.modifiers, offset + c.start, offset + c.end)
+            for offset, sentence in sentences(text)
+            for c in miner.nlp(sentence)._.concepts
+        ]
+        assert [(c.head, c.modifiers, c.start, c.end) for c in whole] == apart
+
+
+@given(st.text(alphabet="ab .!?;\n\"')A1,\u00a0", max_size=60))
+def test_sentences_cover_the_text_and_are_cut_no_further(text):
+    cut = list(sentences(text))
+    assert all(text[start : start + len(piece)] == piece == piece.strip() != "" for start, piece in cut)
+    assert all(list(sentences(piece)) == [(0, piece)] for _, piece in cut)
+    kept = {start + i for start, piece in cut for i in range(len(piece))}
+    assert all(c.isspace() or c in "\"')" for i, c in enumerate(text) if i not in kept)
+
+
+def test_no_later_mention_says_less(miner):
     found = list(
         extract_concepts(
             [{"id": str(i), "title": "Men Blue Shirt", "description": d} for i, d in enumerate(DESCRIPTIONS)],
-            pipeline=nlp,
+            miner=miner,
         )
     )
     assert [record["id"] for record in found] == [str(i) for i in range(len(DESCRIPTIONS))]

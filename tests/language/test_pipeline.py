@@ -19,10 +19,17 @@ def test_an_absent_pipeline_says_how_to_get_it():
         load_pipeline("en_core_web_nowhere")
 
 
-def test_a_pipeline_without_parser_is_refused(tmp_path):
+def test_a_pipeline_without_a_reader_gets_the_shipped_one(tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
-    with pytest.raises(ModelError, match="no tagger and no parser"):
-        load_pipeline(str(tmp_path / "blank"))
+    doc = load_pipeline(str(tmp_path / "blank"))("blue shirt with white buttons")
+    assert ("shirt", ("blue", "white button")) in {(c.head, c.modifiers) for c in doc._.concepts}
+
+
+def test_a_reader_without_model_says_so():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("kgbuild_concepts")
+    with pytest.raises(ModelError, match="has no model"):
+        nlp("blue shirt")
 
 
 def test_a_damaged_folder_is_a_model_error(tmp_path):

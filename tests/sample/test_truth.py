@@ -16,7 +16,7 @@ from kgbuild.embeddings import embed_concepts, embed_images
 from kgbuild.hierarchy import build_hierarchy, closure
 from kgbuild.identity import concept_id
 from kgbuild.ingest import ingest_catalogue
-from kgbuild.language import load_pipeline, mine_mentions
+from kgbuild.language import load_miner, mine_mentions
 from kgbuild.language.concepts import aggregate_concepts
 from kgbuild.prototypes import build_candidate_pools, select_prototypes
 from kgbuild.subsumption import subsumes
@@ -134,8 +134,8 @@ def test_prototypes_show_products_that_the_truth_puts_under_the_concept(world: W
 
 
 def test_mining_finds_what_the_truth_lists(world: World) -> None:
-    pipeline = load_pipeline("en_kgbuild")
-    mentions, rejects = mine_mentions(world.tables["texts"], world.tables["products"], pipeline=pipeline, batch_size=64)
+    miner = load_miner("en_kgbuild")
+    mentions, rejects = mine_mentions(world.tables["texts"], world.tables["products"], miner=miner, batch_size=64)
     assert rejects.num_rows == 0
     heads = {
         (text, head)

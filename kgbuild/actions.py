@@ -181,6 +181,24 @@ def show_concept(out: Path, wanted: str) -> dict[str, Any]:
     }
 
 
+def hierarchy_lines(out: Path, below: str, *, n_roots: int, depth: int, width: int) -> Iterator[str]:
+    """The tree view of the current release, a line a concept: indented label, products, how many siblings are not shown.
+
+    Raises:
+        KgbuildError: there is no concept `below`; the nearest labels are named.
+    """
+    from kgbuild.hierarchy import tree_lines
+
+    release = Workspace(out).require_current()
+    concepts = release.table("concepts")
+    labels = dict(zip(concepts["concept_id"].to_pylist(), concepts["label"].to_pylist(), strict=True))
+    start = _find_concept(labels, below) if below else None
+    edges = release.table("is_a_edges")
+    for line in tree_lines(concepts, edges, n_roots=n_roots, depth=depth, width=width, top=start):
+        more = f"   (+{line.more:,})" if line.more else ""
+        yield f"{'    ' * line.depth}{line.label}  {line.n_products:,}{more}"
+
+
 def _find_concept(labels: Mapping[str, str], wanted: str) -> str:
     import difflib
 

@@ -216,6 +216,22 @@ def show(
 
 
 @app.command()
+def tree(
+    out: Annotated[Path, typer.Argument(help="The folder that holds releases.")] = Path("out"),
+    below: Annotated[str, typer.Option(help="A concept's label or id; without it, the largest roots.")] = "",
+    roots: Annotated[int, typer.Option(help="How many of the largest roots.")] = 10,
+    depth: Annotated[int, typer.Option(help="Levels below a root.")] = 3,
+    width: Annotated[int, typer.Option(help="Concepts below each, the largest first.")] = 8,
+) -> None:
+    """Print the hierarchy as a tree: each concept below its one primary hypernym, with its products."""
+    from kgbuild import console
+    from kgbuild.actions import hierarchy_lines
+
+    for line in hierarchy_lines(out, below, n_roots=roots, depth=depth, width=width):
+        console.result(line)
+
+
+@app.command()
 def concepts(
     source: Annotated[Path, typer.Argument(help='JSON Lines with "id", "title", "description".')],
     output: Annotated[Path, typer.Option("--out", "-o", help="JSON Lines with the maximal concepts of each text.")],

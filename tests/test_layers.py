@@ -212,6 +212,8 @@ def test_help_names_every_command() -> None:
         "load",
         "query",
         "show",
+        "tree",
+        "synonyms",
         "concepts",
         "embed",
         "export",

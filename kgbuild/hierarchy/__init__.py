@@ -15,6 +15,7 @@ from kgbuild.hierarchy.dag import (
     roots,
 )
 from kgbuild.hierarchy.reduction import transitive_reduction
+from kgbuild.hierarchy.tree import tree_lines
 
 __all__ = [
     "RULES",
@@ -27,4 +28,5 @@ __all__ = [
     "primary_hypernyms",
     "roots",
     "transitive_reduction",
+    "tree_lines",
 ]

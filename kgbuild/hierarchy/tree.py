@@ -20,8 +20,13 @@ class Line(NamedTuple):
     more: int
 
 
-def tree_lines(concepts: pa.Table, edges: pa.Table, *, n_roots: int, depth: int, width: int) -> Iterator[Line]:
-    """At most `n_roots` trees, `depth` levels below each root, `width` concepts below each; the largest first, ties by id."""
+def tree_lines(
+    concepts: pa.Table, edges: pa.Table, *, n_roots: int, depth: int, width: int, top: str | None = None
+) -> Iterator[Line]:
+    """At most `n_roots` trees, `depth` levels below each root, `width` concepts below each; the largest first, ties by id.
+
+    With `top`, a concept id, the one tree that hangs from it.
+    """
     columns = (concepts[name].to_pylist() for name in ("concept_id", "label", "n_products"))
     known = {one: (label, n) for one, label, n in zip(*columns, strict=True)}
     below: dict[str, list[str]] = defaultdict(list)
@@ -35,5 +40,5 @@ def tree_lines(concepts: pa.Table, edges: pa.Table, *, n_roots: int, depth: int,
         for low in shown:
             yield from lines(low, level + 1)
 
-    for root in roots(concepts, edges)[:n_roots]:
+    for root in [top] if top else roots(concepts, edges)[:n_roots]:
         yield from lines(root, 0)

@@ -79,6 +79,17 @@ _ALL = (
         _field("concept_id", _STR), _field("canonical_id", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),
     ),
     _spec(
+        "head_edges", ["hyponym_id", "hypernym_id"], "head_edges",
+        "one kind of thing is-a another, where no modifier tells it; support in products (for a taxonomy in lines), confidence 0-1",
+        _field("hyponym_id", _STR), _field("hypernym_id", _STR), _field("hyponym_head", _STR), _field("hyponym_modifiers", _STRINGS),
+        _field("hypernym_head", _STR), _field("hypernym_modifiers", _STRINGS), _field("rule", _STR), _field("support", pa.int64()),
+        _field("confidence", pa.float32()),
+    ),
+    _spec(
+        "product_categories", ["product_id"], "head_edges", "the concept of the finest category that a product's path names",
+        _field("product_id", _STR), _field("concept_id", _STR),
+    ),
+    _spec(
         "concepts", ["concept_id"], "concepts",
         "one concept with enough support; the counts take in every mention that it subsumes",
         _field("concept_id", _STR), _field("label", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),

@@ -24,7 +24,7 @@ REST: Final = "detail"
 
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "product": ("shirt", "shoe", "bag", "watch", "dress", "trousers", "sandal", "wallet", "perfume", "earring"),
-    "part": ("sleeve", "collar", "pocket", "strap", "outsole", "cuff", "handle", "heel", "dial", "waistband", "closure", "buckle"),
+    "part": ("sleeve", "collar", "pocket", "strap", "outsole", "cuff", "handle", "tongue", "dial", "waistband", "closure", "buckle"),
     "material": ("cotton", "leather", "polyester", "nylon", "silk", "steel", "rubber", "spandex"),
     "pattern": ("stripe", "check", "print", "pattern", "dot", "floral"),
     "detail": ("embroidery", "logo", "embellishment", "stitching", "sequin", "badge", "piping", "lace"),

@@ -7,7 +7,8 @@ round (asymmetric co-occurrence after Sanderson and Croft 1999, with Wilson's bo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -18,11 +19,9 @@ from kgbuild.hierarchy.categories import MAJORITY, Categories, home
 from kgbuild.hierarchy.names import COOCCURRENCE, Claim, Name, lower_bound
 from kgbuild.hierarchy.said import Ints, Said
 
-CLEAR: Final = 0.8
-"""What the bound of a head with a modifier must reach: "night suit" is nightwear though most suits are not."""
-
-ELSEWHERE: Final = 0.3
-"""And the largest share of the bare head's products that may lie in that category."""
+CHANCE: Final = 0.05
+"""A modified head belongs elsewhere than the bare one ("night suit" is nightwear) when so many of its products would lie there by chance
+with at most this probability, divided by the number of modifiers that are tried."""
 
 _ENOUGH: Final = 3
 _NONE: Final = np.zeros(0, np.int64)
@@ -53,17 +52,30 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
         name = Name(said.heads[head])
         rows = titling[head] if len(titling.get(head, _NONE)) >= _ENOUGH else naming.get(head, _NONE)
         if name not in own and len(rows) >= _ENOUGH:
-            here = np.unique(levels[rows])
-            alike = [node for node in here.tolist() if node in by_name and _same_extent(rows, by_name[node])]
-            claims += _claims(name, home(np.where(np.isin(levels[rows], alike), -1, levels[rows])), categories)
+            here = (
+                levels[rows]
+                if head in titling and rows is titling[head]
+                else _without_same(levels[rows], rows, by_name)
+            )
+            claims += _claims(name, home(here), categories)
         if head in titles:
             claims += _modified(said, categories, levels, titles[head], own)
     return claims
 
 
-def _same_extent(rows: Ints, theirs: Ints) -> bool:
-    """Whether most products that a category's own name names are named by the head too, and it names no fewer than the head."""
-    return len(theirs) >= len(rows) and 2 * np.intersect1d(rows, theirs).size >= len(theirs)
+def _without_same(here: Ints, rows: Ints, by_name: Mapping[int, Ints]) -> Ints:
+    """Levels without the categories whose own name names the same products: "nightwear" is no "nightdress" though all of it are.
+
+    Of those that the category's name names most are named by the head too, and they are no fewer. Not asked of heads that titles
+    have: a title says the narrowest name.
+    """
+    same = [
+        node
+        for node in np.unique(here).tolist()
+        if len(by_name.get(node, _NONE)) >= len(rows)
+        and 2 * np.intersect1d(rows, by_name[node]).size >= len(by_name[node])
+    ]
+    return np.where(np.isin(here, same), -1, here)
 
 
 def _claims(name: Name, homes: list[tuple[int, int, float]], categories: Categories) -> list[Claim]:
@@ -75,7 +87,7 @@ def _claims(name: Name, homes: list[tuple[int, int, float]], categories: Categor
     ]
 
 
-def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own: Collection[Name]) -> Iterator[Claim]:
+def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own: Mapping[Name, int]) -> Iterator[Claim]:
     """Claims for one head with each of its modifiers; `rows` are the mentions of it that name a product in a title."""
     head = said.heads[int(said.head[rows[0]])]
     units = said.modifiers.take(pa.array(rows))
@@ -83,16 +95,29 @@ def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own:
     ranked = pc.list_flatten(units).dictionary_encode()
     products = said.product[rows[pc.list_parent_indices(units).to_numpy()]]
     texts = ranked.dictionary.to_pylist()
-    for unit, some in _groups(ranked.indices.to_numpy().astype(np.int64), products):
-        name = Name(head, (texts[unit],))
-        here = levels[np.unique(some)]
-        for node, support, share in home(here):
-            level = (here == node).any(axis=0).argmax()
-            asked = all_here[:, level]
+    tried = [
+        (texts[unit], np.unique(some)) for unit, some in _groups(ranked.indices.to_numpy().astype(np.int64), products)
+    ]
+    tried = [(unit, some) for unit, some in tried if len(some) >= _ENOUGH]
+    for unit, some in tried:
+        name = Name(head, (unit,))
+        here = levels[some]
+        for claim in [] if name in own else _claims(name, home(here), categories):
+            node = own[claim.high]
+            asked = all_here[:, (here == node).any(axis=0).argmax()]
             usual = float((asked == node).sum() / max((asked >= 0).sum(), 1))
-            clear = lower_bound(support, round(support / share)) >= CLEAR
-            if clear and usual <= ELSEWHERE and name not in own and categories.names[node] != name:
-                yield Claim(name, categories.names[node], COOCCURRENCE, support, share)
+            among = round(claim.support / claim.confidence)
+            if 0 < usual <= 0.5 and _by_chance(claim.support, among, usual) <= CHANCE / len(tried):
+                yield claim
+
+
+def _by_chance(k: int, n: int, share: float) -> float:
+    """At most how probable k or more of n are when each is one with probability `share` (Chernoff's bound); 1 where k/n <= share."""
+    seen = k / n
+    if seen <= share:
+        return 1.0
+    information = seen * math.log(seen / share) + ((1 - seen) * math.log((1 - seen) / (1 - share)) if seen < 1 else 0.0)
+    return math.exp(-n * information)
 
 
 def title_kinds(said: Said, heads: Collection[int]) -> list[Claim]:

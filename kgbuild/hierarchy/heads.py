@@ -73,7 +73,11 @@ class Found(NamedTuple):
 
 
 def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_products: int) -> dict[int, Found]:
-    """The domain of each head (number of `said`) with enough products; one that heads a category's name is a product's for sure."""
+    """The domain of each head (number of `said`) with enough products.
+
+    It is surely a product's if it heads a category's name, or is the name in the titles of a quarter of the products that say it (a
+    "heel" is a part, too).
+    """
     n_products = said.products_a_head()
     heads = np.flatnonzero(n_products >= min_products).tolist()
     names = [said.heads[head] for head in heads]
@@ -82,8 +86,12 @@ def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_pro
     further = sorted(of_categories - spoken_for) or _title_names(said, heads, n_products, spoken_for)
     examples = {**EXAMPLES, PRODUCT: (*EXAMPLES[PRODUCT], *further)}
     found = learn_domains(names, count_usage(said, texts, heads), n_products[heads].tolist(), examples)
+    titled = np.bincount(said.pairs(said.first_names() & said.title)[0], minlength=len(said.heads))
+    surely = {
+        head for head in heads if said.heads[head] in of_categories or 4 * titled[head] >= max(n_products[head], 12)
+    }
     return {
-        head: Found(*((PRODUCT, 1.0) if name in of_categories else (domain, sure)), int(n_products[head]))
+        head: Found(*((PRODUCT, 1.0) if head in surely else (domain, sure)), int(n_products[head]))
         for head, name, domain, sure in zip(heads, names, *found, strict=True)
     }
 

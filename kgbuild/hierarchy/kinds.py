@@ -23,6 +23,9 @@ CHANCE: Final = 0.05
 """A modified head belongs elsewhere than the bare one ("night suit" is nightwear) when so many of its products would lie there by chance
 with at most this probability, divided by the number of modifiers that are tried."""
 
+CLEAR: Final = 0.9
+"""And so large a share of them must lie there."""
+
 _ENOUGH: Final = 3
 _NONE: Final = np.zeros(0, np.int64)
 
@@ -105,9 +108,10 @@ def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own:
         for claim in [] if name in own else _claims(name, home(here), categories):
             node = own[claim.high]
             asked = all_here[:, (here == node).any(axis=0).argmax()]
-            usual = float((asked == node).sum() / max((asked >= 0).sum(), 1))
+            there, n_asked = int((asked == node).sum()), int((asked >= 0).sum())
             among = round(claim.support / claim.confidence)
-            if 0 < usual <= 0.5 and _by_chance(claim.support, among, usual) <= CHANCE / len(tried):
+            chance = _by_chance(claim.support, among, there / n_asked)
+            if claim.confidence >= CLEAR and lower_bound(there, n_asked) < MAJORITY and chance <= CHANCE / len(tried):
                 yield claim
 
 
@@ -145,7 +149,7 @@ def title_kinds(said: Said, heads: Collection[int]) -> list[Claim]:
 
 def _levels_by_product(said: Said, categories: Categories) -> Ints:
     """The category levels of each product of `said`."""
-    row = pc.index_in(pa.array(said.products), value_set=pa.array(categories.products, pa.string()))
+    row = pc.index_in(pa.array(said.products, pa.string()), value_set=pa.array(categories.products, pa.string()))
     known = row.is_valid().to_numpy(zero_copy_only=False)
     levels = np.full((len(said.products), categories.at.shape[1]), -1, np.int64)
     levels[known] = categories.at[row.drop_null().to_numpy()]

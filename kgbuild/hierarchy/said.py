@@ -22,7 +22,7 @@ TITLE = "title"
 class Said:
     """Mention i stands in text `text[i]` of product `product[i]`, from `start[i]` to `end[i]`, and has head `head[i]`.
 
-    Ordered by text, start, and the longest first. `outer` is the row of the shortest mention of another span around it, or -1; `title`
+    Ordered by text, start, and the longest first. `outer` is the row of the last mention of another span around it, or -1; `title`
     says that the text is a title. Numbers of texts are rows of the table of texts; heads and products ascend with their names.
     """
 
@@ -89,7 +89,7 @@ def _first_of_runs(values: Ints) -> Bools:
 
 
 def _enclosing(text: Sequence[int], start: Sequence[int], end: Sequence[int]) -> list[int]:
-    """For mentions in order, the row of the shortest longer mention around each, or -1."""
+    """For mentions in order, the row of the last longer mention around each, or -1."""
     outer = []
     around: list[int] = []
     for row, (where, left, right) in enumerate(zip(text, start, end, strict=True)):

@@ -38,6 +38,25 @@ def generalises_unit(general: str, specific: str) -> bool:
     return PRIVATIVE.isdisjoint(dropped) and BINDING.isdisjoint(dropped)
 
 
+def broader_units(units: Collection[str]) -> dict[str, list[str]]:
+    """For each of `units` that has any: those of them that generalise it, those of most words first, ties by the alphabet.
+
+    Words are put before the last one by one, where that gives the end of any unit: linear in the units, not in their pairs.
+    """
+    known = set(units)
+    ends = {" ".join(words[place:]) for words in map(str.split, known) for place in range(len(words))}
+    found: dict[str, list[str]] = {}
+    for unit in units:
+        *before, last = unit.split() or [""]
+        said = {last}
+        for word in reversed(before):
+            longer = {f"{word} {end}" for end in said} & ends
+            said = longer if word in PRIVATIVE or word in BINDING else said | longer
+        if broader := (said & known) - {unit}:
+            found[unit] = sorted(broader, key=lambda one: (-one.count(" "), one))
+    return found
+
+
 def unit_matches(general: str, specific: str) -> bool:
     """Whether what is `specific` is also `general`, or the same."""
     return general == specific or generalises_unit(general, specific)

@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
-from math import prod
+from collections.abc import Collection
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgbuild.errors import ConfigError, TableError
-from kgbuild.hierarchy.covers import DROP, GENERALISE, Head, Modifiers
-from kgbuild.subsumption import generalises_unit
-from kgbuild.tables import in_order
+from kgbuild.hierarchy.confidence import generalisation_confidence
+from kgbuild.hierarchy.covers import DROP, GENERALISE, Covers, find_covers
+from kgbuild.hierarchy.numbered import Ints
+from kgbuild.hierarchy.units import Broader, NumberedConcepts
+from kgbuild.tables import conform
 
 RULES = (DROP, GENERALISE)
 """The rules known here, in the order in which they are tried."""
-
-Pairs = Iterable[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class _Concepts:
-    """The columns of a concepts table that matter here."""
-
-    ids: list[str]
-    heads: list[str]
-    modifiers: list[Modifiers]
-    n_products: list[int]
-
-    @classmethod
-    def of(cls, table: pa.Table) -> _Concepts:
-        units = pc.list_flatten(table["modifiers"]).to_pylist()
-        ends = pc.cumulative_sum(pc.list_value_length(table["modifiers"])).to_pylist()
-        modifiers = [frozenset(units[start:stop]) for start, stop in pairwise([0, *ends])]
-        names = ("concept_id", "head_noun", "n_products")
-        ids, heads, n_products = (table[name].to_pylist() for name in names)
-        return cls(ids, heads, modifiers, n_products)
-
-    def by_head(self, only: Collection[str] | None = None) -> dict[str, dict[Modifiers, str]]:
-        """Head noun -> modifiers -> id; with `only`, just the heads of these ids."""
-        wanted = {head for one, head in zip(self.ids, self.heads, strict=True) if only is None or one in only}
-        groups: dict[str, dict[Modifiers, str]] = defaultdict(dict)
-        for one, head, modifiers in zip(self.ids, self.heads, self.modifiers, strict=True):
-            if head in wanted and groups[head].setdefault(modifiers, one) != one:
-                earlier = groups[head][modifiers]
-                raise TableError(f"concepts {earlier} and {one} are the same: {head} with {sorted(modifiers)}")
-        return groups
 
 
 def build_hierarchy(concepts: pa.Table, *, rules: Collection[str] = RULES) -> pa.Table:
@@ -63,88 +31,71 @@ def build_hierarchy(concepts: pa.Table, *, rules: Collection[str] = RULES) -> pa
         ConfigError: a rule is unknown.
         TableError: two rows of `concepts` are the same concept.
     """
-    _check(rules)
-    known = _Concepts.of(concepts)
-    heads = (Head(members, rules) for members in known.by_head().values())
-    return _annotate((pair for head in heads for pair in _pairs(head, head.members)), known)
+    known, broader = _read(concepts, rules)
+    return _table(find_covers(known, broader, rules), known, broader)
 
 
 def expand_hierarchy(
     edges: pa.Table, concepts: pa.Table, added_ids: Collection[str], *, rules: Collection[str] = RULES
 ) -> pa.Table:
-    """Insert new concepts into a hierarchy: the same table as `build_hierarchy(concepts)`, for the price of what changed.
+    """Insert new concepts into a hierarchy: the same table as `build_hierarchy(concepts)`.
+
+    Concepts of different heads do not touch, so only heads with an added or a removed concept are gone through again; supports and
+    confidences, which depend on all concepts, are counted anew.
 
     Args:
-        edges: `build_hierarchy` of the concepts before, with the same rules.
+        edges: `build_hierarchy` of the concepts before, with the same rules and nothing else in it.
         concepts: all concepts now. Those of `edges` that are absent here are taken out and the gap is closed.
-        added_ids: the ids in `concepts` that were not there before.
+        added_ids: the ids in `concepts` that were not there before; others among them do no harm.
         rules: as for `build_hierarchy`.
 
     Raises:
         ConfigError, TableError: as `build_hierarchy`; also when an added id is not in `concepts`.
     """
-    _check(rules)
-    known = _Concepts.of(concepts)
-    here, added = set(known.ids), set(added_ids)
-    if unknown := sorted(added - here):
-        raise TableError(f"{len(unknown)} added concepts are not in the table of concepts, for example {unknown[0]}")
-    old = list(zip(edges["hyponym_id"].to_pylist(), edges["hypernym_id"].to_pylist(), strict=True))
-    moved = added | {hyponym for hyponym, hypernym in old if hyponym in here and hypernym not in here}
-    covers: dict[str, list[str]] = defaultdict(list)
-    for low, high in old:
-        covers[low].append(high)
-    pairs: list[tuple[str, str]] = []
-    for members in known.by_head(only=moved).values():
-        head = Head(members, rules)
-        for inserted in [modifiers for modifiers, one in members.items() if one in added]:
-            below = {members[modifiers] for modifiers in head.below(inserted)}
-            moved.update(one for one in below if below.isdisjoint(covers[one]))  # else an old cover stands between
-        pairs += _pairs(head, [modifiers for modifiers, one in members.items() if one in moved])
-    pairs += [(low, high) for low, high in old if low in here and high in here and low not in moved]
-    return _annotate(pairs, known)
+    known, broader = _read(concepts, rules)
+    if foreign := set(edges["rule"].unique().to_pylist()) - set(RULES):
+        raise TableError(f"edges by {min(foreign)} are not of build_hierarchy", "add edges between heads afterwards")
+    given = pa.array(sorted(added_ids), pa.string())
+    added, low, high = (_rows(known, ids) for ids in (given, edges["hyponym_id"], edges["hypernym_id"]))
+    if count := np.count_nonzero(added < 0):
+        example = given[int(np.argmin(added))]
+        raise TableError(f"{count} added concepts are not in the table of concepts, for example {example}")
+    here = low >= 0
+    old = Covers(low[here], high[here], pc.equal(edges["rule"], DROP).to_numpy()[here])
+    touched = np.zeros(len(known.head_names), bool)
+    touched[known.heads[np.concatenate([added, old.low[old.high < 0]])]] = True
+    again = np.flatnonzero(touched[known.heads])
+    new = find_covers(known.only(again), broader, rules)
+    same = old.only(~touched[known.heads[old.low]])
+    return _table(Covers.joined([same, Covers(again[new.low], again[new.high], new.dropped)]), known, broader)
 
 
-def _check(rules: Collection[str]) -> None:
+def _read(concepts: pa.Table, rules: Collection[str]) -> tuple[NumberedConcepts, Broader]:
     if unknown := [rule for rule in rules if rule not in RULES]:
         raise ConfigError(f"hierarchy.rules cannot hold {unknown[0]!r}", f"it may hold: {', '.join(RULES)}")
+    known = NumberedConcepts.of(concepts)
+    units = known.unit_names
+    return known, Broader.among(units) if GENERALISE in rules else Broader.none(len(units))
 
 
-def _pairs(head: Head, some: Iterable[Modifiers]) -> Iterator[tuple[str, str]]:
-    """(hyponym, hypernym) for each of `some` concepts of a head and each of its covers."""
-    return ((head.members[one], head.members[cover]) for one in some for cover in head.covers(one))
+def _rows(known: NumberedConcepts, ids: pa.Array | pa.ChunkedArray) -> Ints:
+    """The row of each concept, -1 where it is not there."""
+    rows: Ints = pc.fill_null(pc.index_in(ids, value_set=known.ids), -1).to_numpy(zero_copy_only=False)
+    return rows.astype(np.int64)
 
 
-def _annotate(pairs: Pairs, known: _Concepts) -> pa.Table:
-    """The is_a_edges table of (hyponym, hypernym) pairs."""
-    number = {one: place for place, one in enumerate(known.ids)}
-    heads_of = _heads_of_units(known)
-    low, high, rule, support, confidence = [], [], [], [], []
-    for hyponym, hypernym in pairs:
-        narrow, broad = known.modifiers[number[hyponym]], known.modifiers[number[hypernym]]
-        low.append(hyponym)
-        high.append(hypernym)
-        rule.append(DROP if broad <= narrow else GENERALISE)
-        support.append(known.n_products[number[hyponym]])
-        confidence.append(1.0 if broad <= narrow else _confidence(narrow - broad, broad - narrow, heads_of))
-    names = ["hyponym_id", "hypernym_id", "rule", "support", "confidence"]
-    types = [pa.string(), pa.string(), pa.string(), pa.int64(), pa.float32()]
-    columns = zip((low, high, rule, support, confidence), types, strict=True)
-    return in_order(pa.table([pa.array(values, kind) for values, kind in columns], names), "is_a_edges")
-
-
-def _heads_of_units(known: _Concepts) -> dict[str, set[str]]:
-    heads_of: dict[str, set[str]] = defaultdict(set)
-    for head, modifiers in zip(known.heads, known.modifiers, strict=True):
-        for unit in modifiers:
-            heads_of[unit].add(head)
-    return heads_of
-
-
-def _confidence(narrow: Modifiers, broad: Modifiers, heads_of: Mapping[str, set[str]]) -> float:
-    def of_units(one: str, general: str) -> float:
-        return (len(heads_of[one] & heads_of[general]) + 1) / (len(heads_of[one]) + 2)
-
-    return prod(
-        max(of_units(one, general) for one in sorted(narrow) if generalises_unit(general, one))
-        for general in sorted(broad)
-    )
+def _table(covers: Covers, known: NumberedConcepts, broader: Broader) -> pa.Table:
+    """The is_a_edges table of some covers; concepts are numbered in the order of their ids."""
+    n = max(len(known.ids), 1)
+    keys = np.sort((covers.low * n + covers.high) * 2 + covers.dropped)
+    (low, high), dropped = np.divmod(keys // 2, n), keys % 2 > 0
+    confidence = np.ones(len(keys))
+    confidence[~dropped] = generalisation_confidence(known, low[~dropped], high[~dropped], broader)
+    columns = {
+        "hyponym_id": known.ids.take(pa.array(low)),
+        "hypernym_id": known.ids.take(pa.array(high)),
+        "rule": pa.array([GENERALISE, DROP]).take(pa.array(dropped.astype(np.int8))),
+        "support": pa.array(known.n_products[low]),
+        "confidence": pa.array(confidence.astype(np.float32)),
+    }
+    return conform(pa.table(columns), "is_a_edges")

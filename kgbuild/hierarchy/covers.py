@@ -1,101 +1,149 @@
-"""The nearest kept generalisations of a concept, found by walking up its lattice: no pair of concepts is ever compared blindly.
+"""The nearest kept generalisations of concepts, found among all that they fall under: no pair of concepts is ever compared blindly.
 
-From a set of modifier units one step up drops a unit, or puts a broader unit in the place of one. Each path is followed until it
-meets a kept concept; what is met first, less what lies above something else that was met, are the covers: the is-a edges of the
-transitively reduced hierarchy. Concepts of different heads never meet here, so each head is a world of its own.
+A concept's generalisations are got by choosing for each of its units: it stays, a broader unit takes its place, or it is dropped.
+These choices make a lattice. Concepts of one shape (as many units, as many broader ones for each, alike in order) have the same
+lattice, so it is walked once for all of them, a column of concepts at each point. A point is looked up by its key; it is a cover if
+it is kept and no kept point lies between. Concepts of different heads never meet.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from math import prod
 
-from kgbuild.subsumption import generalises_unit, modifiers_subsume
+import numpy as np
+
+from kgbuild.errors import TableError
+from kgbuild.hierarchy.choices import Below, Choices, by_shape
+from kgbuild.hierarchy.numbered import Bools, Ints, distinct, expand, found_in
+from kgbuild.hierarchy.places import Places
+from kgbuild.hierarchy.units import Broader, NumberedConcepts
+from kgbuild.subsumption import modifiers_subsume
 
 DROP, GENERALISE = "drop_modifier", "generalise_modifier"
 
-Modifiers = frozenset[str]
+MOST_POINTS = 4096
+"""Concepts with larger lattices (of more than a dozen units) are compared with those of their head instead."""
+_POINTS_AT_ONCE = 2**20
 
 
-class Head:
-    """The kept concepts of one head noun: modifier sets and their ids, with an index over their units."""
+@dataclass(frozen=True)
+class Covers:
+    """Edges from concepts `low` up to concepts `high`; `dropped`: the hypernym has no unit that the hyponym has not."""
 
-    def __init__(self, members: Mapping[Modifiers, str], rules: Collection[str]) -> None:
-        self.members = members
-        self._drop, self._generalise = DROP in rules, GENERALISE in rules
-        self._by_last_word: dict[str, list[str]] = defaultdict(list)
-        for unit in sorted(set().union(*members)):
-            self._by_last_word[unit.split()[-1]].append(unit)
-        self._broader: dict[str, tuple[str, ...]] = {}
-        self._holders: dict[str, set[Modifiers]] = {}
+    low: Ints
+    high: Ints
+    dropped: Bools
 
-    def covers(self, modifiers: Modifiers) -> list[Modifiers]:
-        """The most specific kept concepts strictly above `modifiers`, which need not be kept itself; in no order."""
-        if len(self.members) <= prod(2 + len(self._broader_units(unit)) for unit in modifiers):
-            found = [other for other in self.members if self._above(other, modifiers)]
-            return self._lowest(found)
-        met = self._walk_up(modifiers)
-        if any(self._broader_units(unit) for unit in modifiers):
-            return self._lowest(met)
-        return [one for one in met if not any(one < other for other in met)]  # the usual case: only drops
+    def only(self, edges: Bools) -> Covers:
+        """Some of the edges."""
+        return Covers(self.low[edges], self.high[edges], self.dropped[edges])
 
-    def below(self, modifiers: Modifiers) -> set[Modifiers]:
-        """The kept concepts strictly below `modifiers`."""
-        holders = [{m for u in self._narrower_units(unit) for m in self._held_by(u)} for unit in modifiers]
-        possible = set.intersection(*holders) if holders else self.members.keys()
-        return {one for one in possible if self._above(modifiers, one)}
+    @classmethod
+    def joined(cls, parts: Sequence[Covers]) -> Covers:
+        """All edges of all parts."""
+        low = np.concatenate([np.zeros(0, np.int64), *(part.low for part in parts)])
+        high = np.concatenate([np.zeros(0, np.int64), *(part.high for part in parts)])
+        return cls(low, high, np.concatenate([np.zeros(0, bool), *(part.dropped for part in parts)]))
 
-    def _walk_up(self, modifiers: Modifiers) -> list[Modifiers]:
-        """The kept concepts met first on each path up."""
-        found: list[Modifiers] = []
-        seen, frontier = {modifiers}, [modifiers]
-        while frontier:
-            for above in self._steps_up(frontier.pop()):
-                if above in seen:
-                    continue
-                seen.add(above)
-                (found if above in self.members else frontier).append(above)
-        return found
 
-    def _steps_up(self, modifiers: Modifiers) -> Iterator[Modifiers]:
-        for unit in modifiers:
-            rest = modifiers - {unit}
-            if self._drop:
-                yield rest
-            for broader in self._broader_units(unit):
-                if broader not in rest:  # merging two units is a drop, and met as one
-                    yield rest | {broader}
+def find_covers(concepts: NumberedConcepts, broader: Broader, rules: Collection[str]) -> Covers:
+    """For each concept the most specific of the others strictly above it, in no order.
 
-    def _lowest(self, found: list[Modifiers]) -> list[Modifiers]:
-        """Those of `found` that are above no other; they may be met on a longer path too, or by a drop where a generalisation serves."""
-        return [one for one in found if not any(self._above(one, other) for other in found)]
+    Raises:
+        TableError: two rows are the same concept.
+    """
+    unit_keys, keys = concepts.keys()
+    places = Places(concepts.heads, keys, len(concepts.head_names))
+    _refuse_twice(concepts, places.of(concepts.heads, keys))
+    choices = Choices.of(concepts, unit_keys, broader, DROP in rules)
+    found: list[Covers] = []
+    for rows, entries, kinds in by_shape(concepts, choices):
+        below = [choices.below[kind] for kind in kinds]
+        points = prod(max(len(one), 2) for one in below)  # axes of one choice have their price too
+        if points > MOST_POINTS:
+            found += [_covers_of_large(concepts, row, broader, DROP in rules) for row in rows.tolist()]
+            continue
+        drops = _drops_only(below, DROP in rules)
+        step = max(_POINTS_AT_ONCE // points, 1)
+        for part in (slice(start, start + step) for start in range(0, len(rows), step)):
+            lattice = np.zeros(len(rows[part]), np.uint64)
+            for kind, column in zip(kinds, entries[part].T, strict=True):
+                lattice = lattice[..., None, :] + choices.keys_of(choices.pairs[column], kind)
+            above = places.of(concepts.heads[rows[part]], lattice)
+            found.append(_lowest(rows[part], above, below, drops, len(keys)))
+    return Covers.joined(found)
 
-    def _above(self, general: Modifiers, specific: Modifiers) -> bool:
-        """Whether `general` is strictly above `specific` by the rules in force."""
-        if len(general) > len(specific) or not (self._drop or len(general) == len(specific)):
-            return False
-        if general <= specific:
-            return general != specific
-        rest = [self._broader_units(unit) for unit in specific - general]
-        if any(all(unit not in broader for broader in rest) for unit in general - specific):
-            return False  # the usual case, without matching
-        return modifiers_subsume(general, specific)
 
-    def _broader_units(self, unit: str) -> tuple[str, ...]:
-        known = self._broader.get(unit)
-        if known is None:
-            same_end = self._by_last_word.get(unit.split()[-1], ()) if self._generalise and " " in unit else ()
-            known = self._broader[unit] = tuple(other for other in same_end if generalises_unit(other, unit))
-        return known
+def _refuse_twice(concepts: NumberedConcepts, places: Ints) -> None:
+    again = np.flatnonzero(places != np.arange(len(places)))
+    if len(again):
+        row = int(again[0])
+        one, other = concepts.ids[int(places[row])], concepts.ids[row]
+        head, units = concepts.head_names[concepts.heads[row]], sorted(concepts.names_of(row))
+        raise TableError(f"concepts {one} and {other} are the same: {head} with {units}")
 
-    def _narrower_units(self, unit: str) -> list[str]:
-        same_end = self._by_last_word.get(unit.split()[-1], ()) if self._generalise else ()
-        return [unit, *(other for other in same_end if generalises_unit(unit, other))]
 
-    def _held_by(self, unit: str) -> set[Modifiers]:
-        if not self._holders:
-            for member in self.members:
-                for held in member:
-                    self._holders.setdefault(held, set()).add(member)
-        return self._holders.get(unit, set())
+def _lowest(rows: Ints, above: Ints, below: Sequence[Below], drops: Bools, n: int) -> Covers:
+    """The covers of `rows`, whose generalisations are `above` (a point for each choice, then rows; -1 where none is kept).
+
+    `drops` are the points that need no broader unit.
+    """
+    above[(0,) * len(below)] = -1  # the concepts themselves
+    kept = above >= 0
+    reached = kept.copy()
+    for axis, orders in enumerate(below):
+        _raise(reached, reached, axis, orders)
+    passed = np.zeros_like(reached)
+    for axis, orders in enumerate(below):
+        _raise(reached, passed, axis, orders)
+    covers = kept & ~passed
+    low = np.broadcast_to(rows, above.shape)
+    if drops.all():
+        return Covers(low[covers], above[covers], np.ones(np.count_nonzero(covers), bool))
+    # Two points may be one concept: {blue} is two points above {navy blue, light blue}, and {light blue} is below one of them.
+    keys = low * n + above
+    unique = distinct(keys[covers])
+    unique = unique[~found_in(unique, distinct(keys[kept & passed]))]
+    return Covers(*np.divmod(unique, n), found_in(unique, distinct(keys[covers & drops])))
+
+
+def _drops_only(below: Sequence[Below], drop: bool) -> Bools:
+    """The points where every unit stands or is dropped, for concepts on the last axis."""
+    points = np.ones((), bool)
+    for orders in below:
+        choices = np.zeros(len(orders), bool)
+        choices[0], choices[-1] = True, drop or len(orders) == 1
+        points = points[..., None] & choices
+    return points[..., None]
+
+
+def _raise(reached: Bools, into: Bools, axis: int, below: Below) -> None:
+    """Mark in `into` the points that are above reached ones along one axis."""
+    lower, upper = np.moveaxis(reached, axis, 0), np.moveaxis(into, axis, 0)
+    for choice in reversed(range(len(below))):  # highest first: what is read is not yet written
+        for other in below[choice]:
+            upper[choice] |= lower[other]
+
+
+def _covers_of_large(concepts: NumberedConcepts, row: int, broader: Broader, drop: bool) -> Covers:
+    """The covers of one concept of many units: those of its head made of units that it has or that generalise one, compared."""
+    mine = concepts.units_of(row)
+    usable = np.concatenate([mine, broader.general[expand(broader.starts, mine)[1]]])
+    others = np.flatnonzero(concepts.heads == concepts.heads[row])
+    place, at = expand(concepts.starts, others)
+    sizes = np.diff(concepts.starts)[others]
+    inside = np.bincount(place[np.isin(concepts.units[at], usable)], minlength=len(others)) == sizes
+    possible = inside & (sizes <= len(mine) if drop else sizes == len(mine)) & (others != row)
+    sets = {one: concepts.names_of(one) for one in others[possible].tolist()}
+    above = [one for one in sets if _subsumes(sets[one], concepts.names_of(row), broader)]
+    covers = [
+        one for one in above if not any(one != other and _subsumes(sets[one], sets[other], broader) for other in above)
+    ]
+    dropped = [sets[one] <= concepts.names_of(row) for one in covers]
+    return Covers(np.full(len(covers), row), np.array(covers, np.int64), np.array(dropped, bool))
+
+
+def _subsumes(general: frozenset[str], specific: frozenset[str], broader: Broader) -> bool:
+    return modifiers_subsume(general, specific) if len(broader.general) else general <= specific

@@ -10,7 +10,7 @@ from collections import defaultdict
 import numpy as np
 import pyarrow as pa
 
-from kgbuild.hierarchy.numbered import Ints, NumberedEdges, distinct, found_in
+from kgbuild.hierarchy.numbered import Ints, NumberedEdges, distinct, expand, found_in
 
 CLOSURE_SCHEMA = pa.schema(
     [
@@ -103,9 +103,8 @@ def _one_step_up(graph: NumberedEdges, keys: Ints) -> Ints:
     order = np.argsort(graph.low, kind="stable")
     starts = np.searchsorted(graph.low[order], np.arange(count + 1))
     low, high = np.divmod(keys, count)
-    fan = starts[high + 1] - starts[high]
-    first = np.repeat(starts[high] - np.cumsum(fan) + fan, fan)
-    return np.repeat(low, fan) * count + graph.high[order][first + np.arange(fan.sum())]
+    place, at = expand(starts, high)
+    return low[place] * count + graph.high[order][at]
 
 
 def _reach(starts: list[str], ends: list[str], concept_id: str) -> list[str]:

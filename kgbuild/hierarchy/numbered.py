@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from kgbuild.errors import TableError
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,29 @@ class NumberedEdges:
 
 def distinct(keys: Ints) -> Ints:
     """Ascending, each once; `np.unique` hashes integers, which is many times slower on keys as regular as these."""
+    if (keys[1:] > keys[:-1]).all():
+        return keys
     ordered = np.sort(keys)
     return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
 
 
-def found_in(keys: Ints, ordered: Ints) -> npt.NDArray[np.bool_]:
+def found_in(keys: Ints, ordered: Ints) -> Bools:
     """Which of `keys` are in `ordered` (ascending)."""
     if not len(ordered):
         return np.zeros(len(keys), bool)
     return ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys
+
+
+def starts_of(lists: Ints, n: int) -> Ints:
+    """Where each of `n` lists starts, and the last ends, when entry i is of list `lists[i]`."""
+    return np.concatenate([[0], np.cumsum(np.bincount(lists, minlength=n))])
+
+
+def expand(starts: Ints, lists: Ints) -> tuple[Ints, Ints]:
+    """For each entry of `lists`, all entries of that list: (place in `lists`, place in the values).
+
+    The values of list i lie at `starts[i] : starts[i + 1]`.
+    """
+    sizes = starts[lists + 1] - starts[lists]
+    place = np.repeat(np.arange(len(lists)), sizes)
+    return place, np.arange(len(place)) + np.repeat(starts[lists] - np.cumsum(sizes) + sizes, sizes)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import permutations
+from math import prod
 
 import networkx as nx
+import numpy as np
 import pyarrow as pa
 
 from kgbuild.identity import concept_id
@@ -32,6 +34,39 @@ def above(general: Concept, specific: Concept, rules: Collection[str]) -> bool:
 def reduced_pairs(concepts: Collection[Concept], rules: Collection[str]) -> set[tuple[str, str]]:
     graph = nx.DiGraph((low, high) for low in concepts for high in concepts if above(high, low, rules))
     return {(concept_id(*low), concept_id(*high)) for low, high in nx.transitive_reduction(graph).edges}
+
+
+def reduced_edges(concepts: Collection[Concept], rules: Collection[str], n_products: int = 3) -> pa.Table:
+    """Table is_a_edges of `concept_table(concepts, n_products)`."""
+    by_id = {concept_id(*concept): concept for concept in concepts}
+    rows = []
+    for low, high in reduced_pairs(concepts, rules):
+        narrow, broad = by_id[low][1], by_id[high][1]
+        dropped = broad <= narrow
+        rows.append(
+            {
+                "hyponym_id": low,
+                "hypernym_id": high,
+                "rule": "drop_modifier" if dropped else "generalise_modifier",
+                "support": n_products + len(narrow),
+                "confidence": np.float32(1 if dropped else confidence(narrow - broad, broad - narrow, concepts)),
+            }
+        )
+    return in_order(pa.Table.from_pylist(rows, schema=TABLES["is_a_edges"].schema), "is_a_edges")
+
+
+def confidence(narrow: frozenset[str], broad: frozenset[str], concepts: Collection[Concept]) -> float:
+    def heads(unit: str) -> set[str]:
+        return {head for head, modifiers in concepts if unit in modifiers}
+
+    return prod(
+        max(
+            (len(heads(one) & heads(general)) + 1) / (len(heads(one)) + 2)
+            for one in narrow
+            if generalises_unit(general, one)
+        )
+        for general in sorted(broad)
+    )
 
 
 def concept_table(concepts: Collection[Concept], n_products: int = 3) -> pa.Table:

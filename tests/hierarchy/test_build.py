@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
+from unittest import mock
 
 import networkx as nx
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +18,10 @@ from kgbuild.identity import concept_id
 from kgbuild.subsumption import subsumes
 from kgbuild.tables import TABLES
 
-from .oracle import Concept, concept_table, pairs, reduced_pairs
+from .oracle import Concept, concept_table, pairs, reduced_edges, reduced_pairs
 
-laws = settings(deadline=None, max_examples=150)
+laws = settings(deadline=None, max_examples=int(os.environ.get("LAW_EXAMPLES", "150")))
+"""LAW_EXAMPLES=20000 tries them harder."""
 
 UNITS = [
     "blue",
@@ -32,8 +36,16 @@ UNITS = [
 ]
 UNITS += ["white sole", "white rubber sole", "sole"]
 
-modifier_sets = st.frozensets(st.sampled_from(UNITS), max_size=4)
-concept_sets = st.sets(st.tuples(st.sampled_from(["shirt", "dress"]), modifier_sets), min_size=1, max_size=25)
+WORDS = ["a", "b", "c", "no", "of"]
+"""Few words make units that nest in all ways; "no" and "of" are never dropped."""
+
+units = st.one_of(st.sampled_from(UNITS), st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join))
+modifier_sets = st.one_of(
+    st.frozensets(st.sampled_from(UNITS), max_size=4),
+    st.frozensets(st.sampled_from(["a", "b a", "c a", "c b a", "b c a", "b", "a b"]), max_size=4),
+    st.frozensets(units, max_size=5),
+)
+concept_sets = st.sets(st.tuples(st.sampled_from(["shirt", "dress"]), modifier_sets), max_size=25)
 rule_sets = st.sampled_from([RULES, RULES[:1], RULES[1:]])
 
 
@@ -46,7 +58,27 @@ def shirt(*modifiers: str) -> Concept:
 def test_edges_are_the_transitive_reduction_of_subsumption(concepts: set[Concept], rules: tuple[str, ...]) -> None:
     edges = build_hierarchy(concept_table(concepts), rules=rules)
     assert pairs(edges) == reduced_pairs(concepts, rules)
+    assert edges.equals(reduced_edges(concepts, rules))
     assert edges.schema.equals(TABLES["is_a_edges"].schema)
+
+
+@laws
+@given(concept_sets, rule_sets, st.integers(1, 40))
+def test_large_lattices_are_no_different(concepts: set[Concept], rules: tuple[str, ...], most_points: int) -> None:
+    with mock.patch("kgbuild.hierarchy.covers.MOST_POINTS", most_points):
+        edges = build_hierarchy(concept_table(concepts), rules=rules)
+    assert edges.equals(reduced_edges(concepts, rules))
+
+
+@laws
+@given(concept_sets, st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_units_does_not_matter(concepts: set[Concept], random: Random) -> None:
+    rows = concept_table(concepts).to_pylist()
+    random.shuffle(rows)
+    for row in rows:
+        row["modifiers"] = random.sample(row["modifiers"], len(row["modifiers"]))
+    shuffled = concept_table([]).from_pylist(rows, schema=TABLES["concepts"].schema)
+    assert build_hierarchy(shuffled).equals(build_hierarchy(concept_table(concepts)))
 
 
 @laws
@@ -86,6 +118,29 @@ def test_expanding_equals_building_at_once(concepts: set[Concept], random: Rando
     assert expand_hierarchy(old, whole, added, rules=rules).equals(build_hierarchy(whole, rules=rules))
 
 
+@laws
+@given(st.lists(st.tuples(concept_sets, concept_sets), max_size=6), st.randoms(use_true_random=False), rule_sets)
+def test_many_small_changes_in_any_order(
+    changes: list[tuple[set[Concept], set[Concept]]], random: Random, rules: tuple[str, ...]
+) -> None:
+    """Each change adds concepts, some of them again, and takes some away: all of them at times."""
+    now: set[Concept] = set()
+    edges = build_hierarchy(concept_table(now), rules=rules)
+    for place, (more, fewer) in enumerate(changes):
+        gone = set(random.sample(sorted(now, key=str), random.randint(0, len(now)))) | fewer
+        now = (now - gone) | more
+        table = concept_table(now, n_products=place + 2)
+        edges = expand_hierarchy(edges, table, [concept_id(*one) for one in more], rules=rules)
+        assert edges.equals(reduced_edges(now, rules, n_products=place + 2))
+
+
+def test_edges_between_heads_are_not_expanded() -> None:
+    edges = build_hierarchy(concept_table([shirt(), shirt("blue")]))
+    rows = [edges.to_pylist()[0] | {"rule": "category_path"}]
+    with pytest.raises(TableError, match="category_path"):
+        expand_hierarchy(pa.Table.from_pylist(rows, schema=edges.schema), concept_table([shirt(), shirt("blue")]), [])
+
+
 def test_expanding_by_one_product_line_moves_only_what_it_touches() -> None:
     old = {shirt(), shirt("navy blue", "long"), ("dress", frozenset()), ("dress", frozenset({"print"}))}
     new = old | {shirt("blue"), shirt("long")}
@@ -115,9 +170,10 @@ def test_no_concepts_no_edges() -> None:
 
 
 def test_the_number_of_units_may_be_large() -> None:
-    many = shirt(*(f"unit{i}" for i in range(40)))
-    edges = build_hierarchy(concept_table([many, shirt("unit3", "unit5"), shirt("unit5"), shirt()]))
-    assert edges.num_rows == 3
+    many = shirt(*(f"unit{i}" for i in range(80)))
+    concepts = [many, shirt("unit3", "unit5"), shirt("unit5"), shirt()]
+    assert build_hierarchy(concept_table(concepts)).num_rows == 3
+    assert build_hierarchy(concept_table(concepts), rules=RULES[1:]).num_rows == 0
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -165,4 +165,4 @@ def _relu(x: Floats) -> Floats:
 
 
 def _logistic(x: Floats) -> Floats:
-    return np.float32(1) / (np.float32(1) + np.exp(-x))
+    return np.float32(0.5) * (np.float32(1) + np.tanh(np.float32(0.5) * x))  # does not overflow

@@ -34,7 +34,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 UNSURE: Final = 0.4
 """A head whose likeliest domain is less probable than this goes to `REST`; a product must be surer, for much hangs on it."""
 
-SURE_PRODUCT: Final = 0.55
+SURE_PRODUCT: Final = 0.65
 
 _ROUNDS, _STEPS, _RIDGE, _TRAINED_ON, _BLOCK = 4, 200, 1e-3, 600, 2_048
 

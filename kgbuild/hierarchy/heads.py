@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,17 @@ import pyarrow.compute as pc
 
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
-from kgbuild.hierarchy.domains import DOMAINS, EXAMPLES, PRODUCT, REST, UNSURE, learn_domains
+from kgbuild.hierarchy.domains import DOMAINS, EXAMPLES, PRODUCT, REST, learn_domains
 from kgbuild.hierarchy.kinds import category_kinds, title_kinds
-from kgbuild.hierarchy.names import COMPOUND, HEAD_RULES, PATTERN, USAGE, Claim, Name, NameOf
+from kgbuild.hierarchy.names import COMPOUND, HEAD_RULES, PATTERN, USAGE, Claim, Name, NameOf, lower_bound
 from kgbuild.hierarchy.patterns import stated
 from kgbuild.hierarchy.said import Said
 from kgbuild.hierarchy.taxonomy import taxonomy_claims
 from kgbuild.hierarchy.usage import count_usage
 from kgbuild.tables import in_order
+
+_TITLED: Final = 0.05
+"""The share (its lower bound) of a head's products whose titles have it as their name that makes it a product's for sure."""
 
 
 def find_head_edges(
@@ -75,8 +78,8 @@ class Found(NamedTuple):
 def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_products: int) -> dict[int, Found]:
     """The domain of each head (number of `said`) with enough products.
 
-    It is surely a product's if it heads a category's name, or is the name in the titles of a quarter of the products that say it (a
-    "heel" is a part, too).
+    It is surely a product's if it heads a category's name, or if titles have it as their name for some of the products that say it: a
+    part is hardly ever that, and "heel" is both.
     """
     n_products = said.products_a_head()
     heads = np.flatnonzero(n_products >= min_products).tolist()
@@ -87,9 +90,8 @@ def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_pro
     examples = {**EXAMPLES, PRODUCT: (*EXAMPLES[PRODUCT], *further)}
     found = learn_domains(names, count_usage(said, texts, heads), n_products[heads].tolist(), examples)
     titled = np.bincount(said.pairs(said.first_names() & said.title)[0], minlength=len(said.heads))
-    surely = {
-        head for head in heads if said.heads[head] in of_categories or 4 * titled[head] >= max(n_products[head], 12)
-    }
+    is_name = [lower_bound(int(titled[head]), int(n_products[head])) >= _TITLED for head in heads]
+    surely = {head for head, named in zip(heads, is_name, strict=True) if named or said.heads[head] in of_categories}
     return {
         head: Found(*((PRODUCT, 1.0) if head in surely else (domain, sure)), int(n_products[head]))
         for head, name, domain, sure in zip(heads, names, *found, strict=True)
@@ -148,15 +150,14 @@ def _patterns(said: Said, texts: pa.Table, domain: Mapping[int, str]) -> Iterato
 
 
 def _compounds(said: Said, domain: Mapping[int, Found]) -> Iterator[Claim]:
-    """A "v-neck" is a "neck", unless they are surely of two domains; not for products: a t-shirt is no shirt."""
+    """A "v-neck" is a "neck", if they are of one domain or its own is but what is left; not for products: a t-shirt is no shirt."""
     number = {said.heads[head]: head for head, found in domain.items() if found.name != PRODUCT}
     for word, head in number.items():
         words = word.replace("-", " ").split()
         last = number.get(words[-1])
         if len(words) < 2 or last is None:
             continue
-        unsure = domain[head].name == REST and domain[head].sure < UNSURE
-        if unsure or domain[last].name == domain[head].name:
+        if domain[head].name in (REST, domain[last].name):
             yield Claim(Name(word), Name(words[-1]), COMPOUND, domain[head].n_products, 0.9)
 
 
@@ -186,12 +187,13 @@ def connect(
     accepted.take(claim for claim in stated_claims if claim.rule in rules and _agree(accepted, claim))
     if USAGE in rules:
         heads = [(Name(said.heads[head]), *found) for head, found in sorted(domain.items())]
-        nodes = [(name, PRODUCT, 1.0, 0) for name in categories.names]
-        accepted.take(
-            Claim(name, Name(to), USAGE, support, sure)
-            for name, to, sure, support in [*heads, *nodes]
-            if not accepted.roots_of(name)
-        )
+        mentioned = {name.head for name, *_ in heads}
+        nodes = [
+            (name, PRODUCT, 1.0, 0) for name in categories.names if not name.modifiers or name.head not in mentioned
+        ]
+        # What has nothing above it is the end of a chain: once these have a root, all below them have it.
+        ends = [one for one in (*heads, *nodes) if all(above == one[0] for above in accepted.reached(one[0]))]
+        accepted.take(Claim(name, Name(to), USAGE, support, sure) for name, to, sure, support in ends)
     return accepted
 
 

@@ -107,7 +107,10 @@ def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own:
         here = levels[some]
         for claim in [] if name in own else _claims(name, home(here), categories):
             node = own[claim.high]
-            asked = all_here[:, (here == node).any(axis=0).argmax()]
+            level = int((here == node).any(axis=0).argmax())
+            if claim.high.head == head or (here[:, :level] == own.get(Name(head), -2)).any():
+                continue  # a narrower category of the bare head: no "khaki shoe" is "casual" by being khaki
+            asked = all_here[:, level]
             there, n_asked = int((asked == node).sum()), int((asked >= 0).sum())
             among = round(claim.support / claim.confidence)
             chance = _by_chance(claim.support, among, there / n_asked)

@@ -1,6 +1,6 @@
 """Are the is-a edges right? Edges drawn at random for judging by hand, and whether article types attach under their sub-category.
 
-    python bench/is_a.py RELEASE [--append]
+    python -m bench.is_a RELEASE [--append]
 
 Draws 200 edges of table is_a_edges, and 100 of those between heads, by a fixed lot into bench/is_a_edges.tsv and
 bench/is_a_head_edges.tsv. A person writes y or n into the column verdict; verdicts that are there stay for edges that are drawn again,
@@ -23,9 +23,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.hierarchy import machine
+from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
 from kgbuild.hierarchy.heads import Found, connect, find_domains, labelled
-from kgbuild.hierarchy.names import HEAD_RULES, Name
+from kgbuild.hierarchy.names import HEAD_RULES, Name, product_label
 from kgbuild.hierarchy.said import Said
 from kgbuild.language.names import name_form
 from kgbuild.naming import canonical_mentions
@@ -108,14 +109,14 @@ def attached(release: TableFolder, *, min_products: int = 3) -> list[tuple[str, 
     return found
 
 
-def reach(said: Said, categories: Categories, domain: Mapping[int, Found]):  # type: ignore[no-untyped-def]
+def reach(said: Said, categories: Categories, domain: Mapping[int, Found]) -> Accepted:
     """The edges that these categories give; statements of texts are left aside."""
     return connect(said, categories, domain, ())
 
 
 def relabelled(categories: Categories, name: Name) -> Name:
     """The name under which a category goes: "lip product" for "lip"."""
-    product = Name(f"{name.head} product")
+    product = product_label(name)
     return product if product in categories.names and name not in categories.names else name
 
 
@@ -127,7 +128,7 @@ def main() -> None:
     arguments = parser.parse_args()
     release = TableFolder(arguments.release)
     lines = [
-        f"## Is-a edges (`python bench/is_a.py RELEASE --append`)\n\n{machine()}; release {arguments.release.name}.\n"
+        f"## Is-a edges (`python -m bench.is_a RELEASE --append`)\n\n{machine()}; release {arguments.release.name}.\n"
     ]
     for name, n, rules in (("is_a_edges", 200, None), ("is_a_head_edges", 100, HEAD_RULES)):
         rows = draw(release, HERE / f"{name}.tsv", n, rules)
@@ -135,7 +136,11 @@ def main() -> None:
     found = attached(release)
     for of, some in (("all", found), ("of those that texts name", [one for one in found if one[2]])):
         right, left_out = sum(one[3] for one in some), sum(one[4] for one in some)
-        lines.append(f"Article types, {of}: {right} of {len(some)} reach their sub-category, {left_out} left out.")
+        weight, all_products = sum(one[1] for one in some if one[3]), sum(one[1] for one in some)
+        share = f"({weight / max(all_products, 1):.1%} of their products)"
+        lines.append(
+            f"Article types, {of}: {right} of {len(some)} {share} reach their sub-category, {left_out} left out."
+        )
     wrong = [f"{kind} ({n}{'' if known else ', not named'})" for kind, n, known, right, _ in found if not right]
     lines.append(f"Not reached: {', '.join(wrong)}.")
     wrong = [f"{kind} ({n}{'' if known else ', not named'})" for kind, n, known, _, right in found if not right]

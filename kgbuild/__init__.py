@@ -5,8 +5,9 @@ The map, in the order of the pipeline (stage: tables it reads -> tables it write
     ingest              catalogue -> products, texts, images, pictures, rejects
     mentions            texts, products -> mentions                        (language/)
     synonyms            mentions, texts, products -> synonyms, phrases     (language/)
-    concepts            mentions, phrases, texts -> concepts, product_concepts   (language/)
-    hierarchy           concepts -> is_a_edges                             (hierarchy/)
+    head_edges          mentions, phrases, texts, products -> head_edges, product_categories   (hierarchy/)
+    concepts            mentions, phrases, texts, head_edges, product_categories -> concepts, product_concepts   (language/)
+    hierarchy           concepts, head_edges -> is_a_edges                       (hierarchy/)
     image_embeddings    images, pictures -> image_embeddings               (embeddings/)
     concept_embeddings  concepts -> concept_embeddings                     (embeddings/)
     prototypes          all of the above -> candidate_pools, prototypes    (prototypes/)

@@ -19,7 +19,17 @@ from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
 from kgbuild.hierarchy.domains import DOMAINS, EXAMPLES, PRODUCT, REST, learn_domains
 from kgbuild.hierarchy.kinds import category_kinds, title_kinds
-from kgbuild.hierarchy.names import COMPOUND, HEAD_RULES, PATTERN, USAGE, Claim, Name, NameOf, lower_bound
+from kgbuild.hierarchy.names import (
+    COMPOUND,
+    HEAD_RULES,
+    PATTERN,
+    USAGE,
+    Claim,
+    Name,
+    NameOf,
+    lower_bound,
+    product_label,
+)
 from kgbuild.hierarchy.patterns import stated
 from kgbuild.hierarchy.said import Said
 from kgbuild.hierarchy.taxonomy import taxonomy_claims
@@ -136,7 +146,7 @@ def labelled(categories: Categories, said: Said) -> Categories:
                 np.intersect1d(said.product[some], at[rows]).size for some in (as_unit[said.title[as_unit]], as_head)
             )
             if finer > max(meant / 2, 2) or (held > 2 and not meant):
-                names[node] = Name(f"{head} product")
+                names[node] = product_label(names[node])
     return replace(categories, names=names)
 
 

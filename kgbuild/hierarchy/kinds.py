@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kgbuild.hierarchy.categories import MAJORITY, Categories, home
-from kgbuild.hierarchy.names import COOCCURRENCE, Claim, Name, lower_bound
+from kgbuild.hierarchy.names import COOCCURRENCE, Claim, Name, lower_bound, product_label
 from kgbuild.hierarchy.said import Ints, Said
 
 CHANCE: Final = 0.05
@@ -54,7 +54,9 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
     for head in sorted(heads):
         name = Name(said.heads[head])
         rows = titling[head] if len(titling.get(head, _NONE)) >= _ENOUGH else naming.get(head, _NONE)
-        if name not in own and len(rows) >= _ENOUGH:
+        if product_label(name) in own and len(rows):
+            claims.append(Claim(name, product_label(name), COOCCURRENCE, len(rows), 1.0))
+        elif name not in own and len(rows) >= _ENOUGH:
             here = (
                 levels[rows]
                 if head in titling and rows is titling[head]

@@ -21,6 +21,11 @@ class Name(NamedTuple):
         return concept_id(self.head, self.modifiers)
 
 
+def product_label(name: Name) -> Name:
+    """What a category goes by whose name is no kind of its products: "lip product"."""
+    return Name(f"{name.head} product")
+
+
 NameOf = Callable[[str], tuple[str, tuple[str, ...]]]
 """Reads a written name ("Casual Shoes") by the rules of the texts: head noun and modifiers; the head is empty where there is none."""
 

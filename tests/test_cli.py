@@ -40,7 +40,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 def test_build_reports_every_stage_and_loads_the_store(built: tuple[Path, dict]) -> None:
     out, report = built
     assert [stage["stage"] for stage in report["stages"]] == [
-        "ingest", "mentions", "concepts", "hierarchy", "image_embeddings", "concept_embeddings", "prototypes", "batches", "graph",
+        "ingest", "mentions", "synonyms", "head_edges", "concepts", "hierarchy", "image_embeddings", "concept_embeddings", "prototypes",
+        "batches", "graph",
     ]  # fmt: skip
     release = Workspace(out).require_current()
     assert report["release"] == release.release_id == report["load"]["release"]

@@ -40,8 +40,8 @@ def expand_hierarchy(
 ) -> pa.Table:
     """Insert new concepts into a hierarchy: the same table as `build_hierarchy(concepts)`.
 
-    Concepts of different heads do not touch, so only heads with an added or a removed concept are gone through again; supports and
-    confidences, which depend on all concepts, are counted anew.
+    Concepts of different heads do not touch, so only heads with an added or a removed concept are gone through again (all, if these
+    heads have most of the concepts); supports and confidences, which depend on all concepts, are counted anew.
 
     Args:
         edges: `build_hierarchy` of the concepts before, with the same rules and nothing else in it.
@@ -56,14 +56,19 @@ def expand_hierarchy(
     if foreign := set(edges["rule"].unique().to_pylist()) - set(RULES):
         raise TableError(f"edges by {min(foreign)} are not of build_hierarchy", "add edges between heads afterwards")
     given = pa.array(sorted(added_ids), pa.string())
-    added, low, high = (_rows(known, ids) for ids in (given, edges["hyponym_id"], edges["hypernym_id"]))
+    added = _rows(known, given)
     if count := np.count_nonzero(added < 0):
         example = given[int(np.argmin(added))]
         raise TableError(f"{count} added concepts are not in the table of concepts, for example {example}")
+    touched = np.zeros(len(known.head_names), bool)
+    touched[known.heads[added]] = True
+    if np.count_nonzero(touched[known.heads]) > len(known.ids) // 2:
+        return _table(find_covers(known, broader, rules), known, broader)  # cheaper than to read the edges of the rest
+    ends = pa.chunked_array([*edges["hyponym_id"].chunks, *edges["hypernym_id"].chunks], pa.string())
+    low, high = _rows(known, ends).reshape(2, -1)
     here = low >= 0
     old = Covers(low[here], high[here], pc.equal(edges["rule"], DROP).to_numpy()[here])
-    touched = np.zeros(len(known.head_names), bool)
-    touched[known.heads[np.concatenate([added, old.low[old.high < 0]])]] = True
+    touched[known.heads[old.low[old.high < 0]]] = True
     again = np.flatnonzero(touched[known.heads])
     new = find_covers(known.only(again), broader, rules)
     same = old.only(~touched[known.heads[old.low]])

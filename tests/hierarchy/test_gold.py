@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -44,6 +45,29 @@ def test_a_half_expanded_is_the_whole(mentions: pa.Table) -> None:
     added = [one for one in whole["concept_id"].to_pylist() if one not in before]
     assert len(added) > 100
     assert expand_hierarchy(build_hierarchy(half), whole, added).equals(build_hierarchy(whole))
+
+
+@pytest.mark.parametrize(("n_shards", "seed"), [(2, 0), (5, 1), (9, 2)])
+def test_shards_may_come_and_go_in_any_order(mentions: pa.Table, n_shards: int, seed: int) -> None:
+    """Texts are dealt to shards; these come one by one and go in another order. More texts can also end a concept (an echo, say)."""
+    draw = np.random.default_rng(seed)
+    texts = pc.unique(mentions["text_id"])
+    shard_of_text = draw.integers(0, n_shards, len(texts))
+    shard = shard_of_text[pc.index_in(mentions["text_id"], value_set=texts).to_numpy()]
+    coming, going = draw.permutation(n_shards), draw.permutation(n_shards)
+    steps = [coming[:n] for n in range(1, n_shards + 1)] + [going[n:] for n in range(1, n_shards + 1)]
+    edges, before, ended = build_hierarchy(concepts_of(mentions.slice(0, 0))), set[str](), 0
+    for here in steps:
+        some = mentions.filter(pa.array(np.isin(shard, here)))
+        concepts = concepts_of(some.take(draw.permutation(some.num_rows)))
+        assert concepts.equals(concepts_of(some))
+        now = set(concepts["concept_id"].to_pylist())
+        edges = expand_hierarchy(edges, concepts, now - before)
+        assert edges.equals(build_hierarchy(concepts))
+        ended += len(before - now)
+        before = now
+    assert edges.num_rows == 0
+    assert ended > 1000
 
 
 def test_the_hierarchy_hangs_together(mentions: pa.Table) -> None:

@@ -98,13 +98,14 @@ def _below_product(names: Sequence[Name], at: Ints) -> tuple[list[Name], Ints]:
 def home(levels: Ints) -> list[tuple[int, int, float]]:
     """Where the products of a hyponym are at home: (concept, products there, their share) of the deepest level with a clear majority.
 
-    `levels` has a row for each product and a column for each level. A product that says nothing at a level does not count there. Without
-    a clear majority anywhere it is the commonest concept of the first level; empty when no product says anything.
+    `levels` has a row for each product and a column for each level. A product that says nothing at a level does not count there, but a
+    level of which most say nothing is none of theirs. Without a clear majority anywhere it is the commonest concept of the first level; empty when no product says anything.
     """
     best: list[tuple[int, int, float]] = []
+    speaking = int((levels >= 0).any(axis=1).sum())
     for column in levels.T:
         here = column[column >= 0]
-        if not len(here):
+        if not len(here) or 2 * len(here) < speaking:
             continue
         times = np.bincount(here)
         node = int(times.argmax())  # the first of the commonest: names ascend

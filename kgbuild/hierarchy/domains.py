@@ -34,7 +34,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 UNSURE: Final = 0.4
 """A head whose likeliest domain is less probable than this goes to `REST`; a product must be surer, for much hangs on it."""
 
-SURE_PRODUCT: Final = 0.65
+SURE_PRODUCT: Final = 0.5
 
 _ROUNDS, _STEPS, _RIDGE, _TRAINED_ON, _BLOCK = 4, 200, 1e-3, 600, 2_048
 
@@ -73,11 +73,14 @@ def _self_trained(kernel: Matrix, rows: Ints, known: Mapping[int, int], frequent
     """Probabilities (heads, domains) after some rounds of training on `rows`; those of `known` heads stay what they are."""
     fixed = np.array([known.get(int(row), -1) for row in rows])
     truth = np.eye(len(DOMAINS))[np.maximum(fixed, 0)]
-    target, weight = truth, (fixed >= 0).astype(np.float64)
+    examples = np.bincount(fixed[fixed >= 0], minlength=len(DOMAINS))
+    # domains of few examples weigh more, so that many categories, which lend their names to products, do not drown the rest
+    even = np.where(fixed >= 0, (examples.max() / np.maximum(examples, 1))[np.maximum(fixed, 0)], 0.0)
+    target, weight = truth, even
     for _ in range(_ROUNDS):
         probable = _softmax(_times(kernel, _fit(kernel[rows], target, weight)))
         target = np.where((fixed >= 0)[:, None], truth, probable[rows])
-        weight = np.where(fixed >= 0, 1.0, 0.5 * probable[rows].max(axis=1) ** 2 * frequent[rows])
+        weight = np.where(fixed >= 0, even, 0.5 * probable[rows].max(axis=1) ** 2 * frequent[rows])
     probable[list(known)] = np.eye(len(DOMAINS))[list(known.values())]
     return probable
 

@@ -245,6 +245,37 @@ def concepts(
 
 
 @app.command()
+def link(
+    texts: Annotated[
+        str,
+        typer.Argument(
+            help='Parquet or JSON Lines with "id" and "text" or "title", "description"; or a text a line; -: stdin.'
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--from", help="The folder that holds releases and the embedded store.")] = Path(
+        "out"
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="JSON Lines; default: the standard output.")
+    ] = None,
+    min_share: Annotated[
+        float,
+        typer.Option(help="How often a surface form must be right in the release's texts, 0-1; 0 for search queries."),
+    ] = 0.5,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Right is only what mining makes of just these words.")
+    ] = False,
+) -> None:
+    """Find the known concepts of a release in new texts or search queries, by automaton."""
+    from kgbuild import console
+    from kgbuild.tagging import link_file
+
+    count = link_file(texts, output, out, min_share=min_share, exact=exact)
+    if output is not None:
+        console.note(f"{count:,} records -> {output}")
+
+
+@app.command()
 def synonyms(
     out: Annotated[Path, typer.Argument(help="The folder that holds releases.")] = Path("out"),
     write: Annotated[Path | None, typer.Option("--write", help="Write a file for language.synonyms, to edit.")] = None,

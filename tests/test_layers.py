@@ -23,7 +23,7 @@ REPOSITORY = ROOT.parent
 CONTRACTS = {"tables", "config", "ports", "errors", "identity", "subsumption", "pictures", "vectors", "clip_names", "naming"}
 STAGES = {"ingest", "language", "hierarchy", "embeddings", "prototypes", "batches", "training", "retrieval"}
 EDGES = {"graph", "release", "table_files", "spill", "runners", "stages", "shards", "merge", "build", "serve"}
-TOP = {"actions", "learning", "doctor", "cli", "console", "demo", "schemas", "__main__"}
+TOP = {"actions", "learning", "tagging", "doctor", "cli", "console", "demo", "schemas", "__main__"}
 LAYERS = [CONTRACTS, {"clip"}, STAGES, EDGES, TOP]
 """A module imports from its own layer or those before it; stages (all but the contracts they share) not from each other."""
 
@@ -215,6 +215,7 @@ def test_help_names_every_command() -> None:
         "tree",
         "synonyms",
         "concepts",
+        "link",
         "embed",
         "export",
         "page",

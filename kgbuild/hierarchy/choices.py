@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from kgbuild.hierarchy.numbered import Ints, distinct
+from kgbuild.hierarchy.numbered import Ints, distinct, ranked
 from kgbuild.hierarchy.units import Broader, Keys, NumberedConcepts
 
 Below = tuple[tuple[int, ...], ...]
@@ -35,12 +36,12 @@ class Choices:
     def of(cls, concepts: NumberedConcepts, unit_keys: Keys, broader: Broader, drop: bool) -> Choices:
         """The choices for the units of `concepts`, among those said of the same head; with `drop`, also none at all."""
         n_units = max(len(concepts.unit_names), 1)
-        of_entry = concepts.heads[concepts.rows] * n_units + concepts.units
-        pairs = distinct(of_entry)
+        of_entry, ordered = ranked(pa.array(concepts.heads[concepts.rows] * n_units + concepts.units))
+        pairs: Ints = ordered.to_numpy()
         broader = broader.within(pairs)
         kind, orders = _kinds(broader)
         below = [_choices_below(order, drop) for order in orders]
-        return cls(np.searchsorted(pairs, of_entry), unit_keys[pairs % n_units], broader, kind, below)
+        return cls(of_entry, unit_keys[pairs % n_units], broader, kind, below)
 
     def keys_of(self, pairs: Ints, kind: int) -> Keys:
         """The keys of all choices for pairs of one kind, (choices, pairs): nothing stands for a dropped unit."""

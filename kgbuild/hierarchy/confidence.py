@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from kgbuild.hierarchy.numbered import Bools, Ints, distinct, expand, found_in, starts_of
+from kgbuild.hierarchy.numbered import Bools, Ints, expand, found_in, ranked, starts_of
 from kgbuild.hierarchy.units import Broader, NumberedConcepts
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +24,8 @@ def generalisation_confidence(concepts: NumberedConcepts, low: Ints, high: Ints,
     pairs = broader.specific() * n_units + broader.general
     order = np.argsort(pairs)
     wanted = specific * n_units + general[place]
-    fits = found_in(wanted, pairs[order]) & ~_has(concepts, high[edge[place]], specific)
+    fits = np.flatnonzero(found_in(wanted, pairs[order]))
+    fits = fits[~_has(concepts, high[edge[place[fits]]], specific[fits])]
     place, wanted = place[fits], wanted[fits]
     said = _regularity(concepts, broader)[order][np.searchsorted(pairs[order], wanted)]
     best = np.zeros(len(edge))
@@ -36,7 +38,7 @@ def generalisation_confidence(concepts: NumberedConcepts, low: Ints, high: Ints,
 def _regularity(concepts: NumberedConcepts, broader: Broader) -> Floats:
     """For each entry of `broader`: (heads with both + 1) / (heads with the specific unit + 2)."""
     n_heads = len(concepts.head_names)
-    unit_heads = distinct(concepts.units * n_heads + concepts.heads[concepts.rows])
+    unit_heads: Ints = ranked(pa.array(concepts.units * n_heads + concepts.heads[concepts.rows]))[1].to_numpy()
     starts = starts_of(unit_heads // max(n_heads, 1), len(concepts.unit_names))
     specific = broader.specific()
     pair, at = expand(starts, specific)

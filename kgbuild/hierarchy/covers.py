@@ -25,7 +25,7 @@ DROP, GENERALISE = "drop_modifier", "generalise_modifier"
 
 MOST_POINTS = 4096
 """Concepts with larger lattices (of more than a dozen units) are compared with those of their head instead."""
-_POINTS_AT_ONCE = 2**20
+_POINTS_AT_ONCE = 2**16  # what is worked on stays in the processor's cache
 
 
 @dataclass(frozen=True)

@@ -81,17 +81,15 @@ def longest_chains(edges: pa.Table, n: int) -> list[list[str]]:
     Ties go to the smaller ids. Raises TableError on a cycle.
     """
     graph = NumberedEdges.of(edges)
-    up = graph.hypernyms()
-    height, above = [0] * len(up), [-1] * len(up)
-    for node in graph.upper_first():
-        for hypernym in up[node]:  # ascending ids: the first of the highest stays
-            if height[hypernym] + 1 > height[node]:
-                height[node], above[node] = height[hypernym] + 1, hypernym
+    level = graph.levels()
+    longest = level[graph.high] == level[graph.low] - 1
+    above = np.full(len(level), len(level))
+    np.minimum.at(above, graph.low[longest], graph.high[longest])  # ascending ids
     leaves = np.setdiff1d(graph.low, graph.high).tolist()
     chains = []
-    for leaf in sorted(leaves, key=lambda node: (-height[node], node))[:n]:
+    for leaf in sorted(leaves, key=lambda node: (-level[node], node))[:n]:
         chain = [leaf]
-        while above[chain[-1]] >= 0:
+        while level[chain[-1]]:
             chain.append(above[chain[-1]])
         chains.append([graph.ids[node].as_py() for node in chain])
     return chains
@@ -100,11 +98,10 @@ def longest_chains(edges: pa.Table, n: int) -> list[list[str]]:
 def _one_step_up(graph: NumberedEdges, keys: Ints) -> Ints:
     """For each key low * count + high the keys low * count + h of all hypernyms h of `high`."""
     count = len(graph.ids)
-    order = np.argsort(graph.low, kind="stable")
-    starts = np.searchsorted(graph.low[order], np.arange(count + 1))
+    starts, up = graph.upwards()
     low, high = np.divmod(keys, count)
     place, at = expand(starts, high)
-    return low[place] * count + graph.high[order][at]
+    return low[place] * count + up[at]
 
 
 def _reach(starts: list[str], ends: list[str], concept_id: str) -> list[str]:

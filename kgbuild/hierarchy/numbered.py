@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,27 +33,23 @@ class NumberedEdges:
         low, high = (pc.index_in(end, value_set=ids).to_numpy(zero_copy_only=False).astype(np.int64) for end in ends)
         return cls(ids, low, high)
 
-    def hypernyms(self) -> list[list[int]]:
-        """The numbers directly above each number, ascending."""
-        order = np.lexsort((self.high, self.low))
-        ends = np.cumsum(np.bincount(self.low, minlength=len(self.ids))).tolist()
-        above = self.high[order].tolist()
-        return [above[start:stop] for start, stop in pairwise([0, *ends])]
+    def upwards(self) -> tuple[Ints, Ints]:
+        """(starts, hypernyms): directly above number i lie `hypernyms[starts[i] : starts[i + 1]]`."""
+        return starts_of(self.low, len(self.ids)), self.high[np.argsort(self.low, kind="stable")]
 
-    def upper_first(self) -> list[int]:
-        """All numbers, hypernyms before their hyponyms (Kahn); raises TableError on a cycle."""
-        waiting = np.bincount(self.low, minlength=len(self.ids)).tolist()
-        down: list[list[int]] = [[] for _ in waiting]
-        for low, high in zip(self.low.tolist(), self.high.tolist(), strict=True):
-            down[high].append(low)
-        order = [node for node, left in enumerate(waiting) if not left]
-        for node in order:  # grows while it is walked
-            for hyponym in down[node]:
-                waiting[hyponym] -= 1
-                if not waiting[hyponym]:
-                    order.append(hyponym)
-        self.refuse_cycle([node for node, left in enumerate(waiting) if left])
-        return order
+    def levels(self) -> Ints:
+        """The length of each number's longest path up, layer by layer, 0 for a root; raises TableError on a cycle."""
+        waiting = np.bincount(self.low, minlength=len(self.ids))
+        starts, down = starts_of(self.high, len(self.ids)), self.low[np.argsort(self.high, kind="stable")]
+        level, depth = np.full(len(self.ids), -1), 0
+        layer = np.flatnonzero(waiting == 0)
+        while len(layer):
+            level[layer] = depth
+            below = down[expand(starts, layer)[1]]
+            np.subtract.at(waiting, below, 1)
+            layer, depth = distinct(below[waiting[below] == 0]), depth + 1
+        self.refuse_cycle(np.flatnonzero(level < 0).tolist())
+        return level
 
     def refuse_cycle(self, nodes: Collection[int]) -> None:
         """Raise TableError if there are any nodes, naming the least."""
@@ -76,6 +71,15 @@ def found_in(keys: Ints, ordered: Ints) -> Bools:
     if not len(ordered):
         return np.zeros(len(keys), bool)
     return ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys
+
+
+def ranked(values: pa.Array) -> tuple[Ints, pa.Array]:
+    """Each value's rank among the distinct ones, and these in ascending order: for few distinct ones faster than sorting all."""
+    encoded = values.dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[encoded.indices.to_numpy(zero_copy_only=False)], encoded.dictionary.take(pa.array(order))
 
 
 def starts_of(lists: Ints, n: int) -> Ints:

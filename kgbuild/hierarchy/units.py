@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgbuild.hierarchy.numbered import Ints, distinct, expand, found_in, starts_of
+from kgbuild.hierarchy.numbered import Ints, distinct, expand, found_in, ranked, starts_of
 from kgbuild.subsumption import broader_units
 
 Keys = npt.NDArray[np.uint64]
@@ -38,14 +38,14 @@ class NumberedConcepts:
         if len(ids) > 1 and not pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py():
             table = table.sort_by("concept_id")
             ids = _whole(table["concept_id"])
-        heads, head_names = _numbered(_whole(table["head_noun"]))
-        units, unit_names = _numbered(_whole(pc.list_flatten(table["modifiers"])))
+        heads, head_names = ranked(_whole(table["head_noun"]))
+        units, unit_names = ranked(_whole(pc.list_flatten(table["modifiers"])))
         sizes = _whole(pc.list_value_length(table["modifiers"])).to_numpy(zero_copy_only=False)
         width = max(len(unit_names), 1)
         rows, units = np.divmod(distinct(np.repeat(np.arange(len(ids)), sizes) * width + units), width)
         starts = starts_of(rows, len(ids))
         n_products = _whole(table["n_products"]).to_numpy(zero_copy_only=False)
-        return cls(ids, heads, starts, units, n_products, head_names, unit_names)
+        return cls(ids, heads, starts, units, n_products, head_names.to_pylist(), unit_names.to_pylist())
 
     @property
     def rows(self) -> Ints:
@@ -114,15 +114,6 @@ class Broader:
         wanted = heads[place] * n_units + self.general[at]
         there = found_in(wanted, head_units)
         return Broader(starts_of(place[there], len(head_units)), np.searchsorted(head_units, wanted[there]))
-
-
-def _numbered(names: pa.Array) -> tuple[Ints, list[str]]:
-    """Each name's number, and the distinct names by the alphabet."""
-    encoded = names.dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[encoded.indices.to_numpy(zero_copy_only=False)], encoded.dictionary.take(order).to_pylist()
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -76,7 +76,9 @@ class LanguageConfig:
 
     pipeline: str = _set("en_kgbuild", "the shipped spaCy pipeline, or the name or folder of an installed one")
     batch_size: int = _set(4096, "texts read together: more is faster and takes more memory", low=1)
-    synonyms: str = _set("", "a TOML file with names to merge and to keep apart (kgbuild synonyms --write); empty: none")
+    synonyms: str = _set(
+        "", "a TOML file with names to merge and to keep apart (kgbuild synonyms --write); empty: none"
+    )
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,13 @@ class HierarchyConfig:
     """How concepts are ordered."""
 
     rules: tuple[str, ...] = _set(
-        _IS_A_RULES, "the rules that may draw an is-a edge; without usage not every concept reaches a root", choices=_IS_A_RULES
+        _IS_A_RULES,
+        "the rules that may draw an is-a edge; without usage not every concept reaches a root",
+        choices=_IS_A_RULES,
     )
-    seed_taxonomy: str = _set("", "a taxonomy file in Shopify's or Google's format that says more of kinds; empty: none")
+    seed_taxonomy: str = _set(
+        "", "a taxonomy file in Shopify's or Google's format that says more of kinds; empty: none"
+    )
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,9 @@ from kgbuild.naming import ByHand, canonical_mentions, read_by_hand
 from kgbuild.table_files import TableFolder
 
 if TYPE_CHECKING:
-    from kgbuild.language.pipeline import Miner
-
     from kgbuild.clip import ClipEncoder
     from kgbuild.embeddings import EmbeddingCache
+    from kgbuild.language.pipeline import Miner
 
 Tables = Mapping[str, pa.Table]
 
@@ -277,7 +276,10 @@ _MINING_CODE: Final = tuple(
 )
 
 _SYNONYMS_CODE: Final = (
-    *(f"language/synonyms{part}.py" for part in ("", "_company", "_cuts", "_decisions", "_names", "_spelling", "_usage")),
+    *(
+        f"language/synonyms{part}.py"
+        for part in ("", "_company", "_cuts", "_decisions", "_names", "_spelling", "_usage")
+    ),
     "naming.py",
     "language/canonical.py",
     "language/counts.py",

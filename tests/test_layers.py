@@ -20,7 +20,18 @@ from kgbuild.stages import _ALL_CODE, PIPELINE
 ROOT = Path(kgbuild.__file__).parent
 REPOSITORY = ROOT.parent
 
-CONTRACTS = {"tables", "config", "ports", "errors", "identity", "subsumption", "pictures", "vectors", "clip_names", "naming"}
+CONTRACTS = {
+    "tables",
+    "config",
+    "ports",
+    "errors",
+    "identity",
+    "subsumption",
+    "pictures",
+    "vectors",
+    "clip_names",
+    "naming",
+}
 STAGES = {"ingest", "language", "hierarchy", "embeddings", "prototypes", "batches", "training", "retrieval"}
 EDGES = {"graph", "release", "table_files", "spill", "runners", "stages", "shards", "merge", "build", "serve"}
 TOP = {"actions", "learning", "tagging", "doctor", "cli", "console", "demo", "schemas", "__main__"}
@@ -141,7 +152,9 @@ def test_a_heavy_package_stays_at_home(package: str) -> None:
 
 def test_mining_needs_no_torch() -> None:
     """Torch is for learning: in `language` only the recipe's room may import it."""
-    wrong = [str(found.file) for found in _all_imports() if found.room == "language" and found.name.split(".")[0] == "torch"]
+    wrong = [
+        str(found.file) for found in _all_imports() if found.room == "language" and found.name.split(".")[0] == "torch"
+    ]
     assert [file for file in wrong if Path(file).parent.name != "learning"] == []
     done = _run("import sys, json, kgbuild.language; print(json.dumps(sorted(sys.modules)))")
     assert done.returncode == 0, done.stderr

@@ -99,7 +99,8 @@ def home(levels: Ints) -> list[tuple[int, int, float]]:
     """Where the products of a hyponym are at home: (concept, products there, their share) of the deepest level with a clear majority.
 
     `levels` has a row for each product and a column for each level. A product that says nothing at a level does not count there, but a
-    level of which most say nothing is none of theirs. Without a clear majority anywhere it is the commonest concept of the first level; empty when no product says anything.
+    level of which most say nothing is none of theirs. Without a clear majority anywhere it is the commonest concept of the
+    first level; empty when no product says anything.
     """
     best: list[tuple[int, int, float]] = []
     speaking = int((levels >= 0).any(axis=1).sum())

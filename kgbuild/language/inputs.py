@@ -77,7 +77,9 @@ class SentenceRows:
 def sentence_rows(atoms: Atoms, start: int, end: int, vocabulary: Vocabulary, *, is_title: bool) -> SentenceRows:
     """The atoms from `start` to `end`."""
     rows = [vocabulary.word_row(*both) for both in zip(atoms.word[start:end], atoms.lemma[start:end], strict=True)]
-    return SentenceRows(np.array(rows, np.int64), np.array([_casing(r) for r in atoms.raw[start:end]], np.int64), is_title)
+    return SentenceRows(
+        np.array(rows, np.int64), np.array([_casing(r) for r in atoms.raw[start:end]], np.int64), is_title
+    )
 
 
 def stacked(sentences: Sequence[SentenceRows]) -> Inputs:
@@ -85,7 +87,9 @@ def stacked(sentences: Sequence[SentenceRows]) -> Inputs:
     words = np.stack([one.words for one in sentences])
     shape = np.stack([one.shape for one in sentences])
     field = np.array([[TITLE if one.is_title else TEXT] for one in sentences])
-    return Inputs(words[..., 0], words[..., 1], words[..., 2], shape, np.broadcast_to(field, shape.shape), words[..., 3:])
+    return Inputs(
+        words[..., 0], words[..., 1], words[..., 2], shape, np.broadcast_to(field, shape.shape), words[..., 3:]
+    )
 
 
 def _hashed(piece: str) -> int:

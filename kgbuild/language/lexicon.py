@@ -56,9 +56,7 @@ def words_of(text: str) -> list[str]:
     return [plain_word(word) or word for word in _WORD.findall(text)]
 
 
-def build_lexicon(
-    products: Iterable[tuple[str, str, str]], known: frozenset[str], *, min_count: int = 4
-) -> Lexicon:
+def build_lexicon(products: Iterable[tuple[str, str, str]], known: frozenset[str], *, min_count: int = 4) -> Lexicon:
     """Count over (title, brand, description) triples.
 
     Args:

@@ -79,16 +79,16 @@ class ConceptModel:
     def _decide(self, rows: Sequence[SentenceRows]) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
         """For each sentence the places listed, and the pairs (modifier, modified) linked."""
         listed, links = self.network.scores(stacked(rows))
-        for place, (heads, pairs) in enumerate(zip(listed - _logit(self.listed), links - _logit(self.link), strict=True)):
+        for place, (heads, pairs) in enumerate(
+            zip(listed - _logit(self.listed), links - _logit(self.link), strict=True)
+        ):
             if len(rows) > 1 and min(np.abs(heads).min(), np.abs(pairs).min()) < _DOUBT:
                 yield from self._decide(rows[place : place + 1])
             else:
                 yield np.flatnonzero(heads > 0), np.argwhere(pairs > 0)
 
 
-def _add(
-    graph: Graph, start: int, atoms: Atoms, listed: npt.NDArray[np.intp], links: npt.NDArray[np.intp]
-) -> None:
+def _add(graph: Graph, start: int, atoms: Atoms, listed: npt.NDArray[np.intp], links: npt.NDArray[np.intp]) -> None:
     """Put what was found in one piece into its sentence's graph; signs head and modify nothing."""
     said = [any(letter.isalnum() for letter in word) for word in atoms.word]
     graph.listed |= {start + place for place in listed.tolist() if said[start + place]}

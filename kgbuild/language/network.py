@@ -85,7 +85,11 @@ class Network:
 
     def _encode(self, inputs: Inputs) -> Floats:
         w = self.weights
-        x = w["enc.emb.w.weight"][inputs.word] + w["enc.emb.s.weight"][inputs.suffix] + w["enc.emb.p.weight"][inputs.prefix]
+        x = (
+            w["enc.emb.w.weight"][inputs.word]
+            + w["enc.emb.s.weight"][inputs.suffix]
+            + w["enc.emb.p.weight"][inputs.prefix]
+        )
         x += w["enc.emb.shape.weight"][inputs.shape] + w["enc.emb.flag.weight"][inputs.field]
         for place in range(3):
             x += w[f"enc.emb.lex.{place}.weight"][inputs.classes[..., place]]
@@ -101,9 +105,16 @@ class Network:
         window = np.zeros((n, t, 3 * width), np.float32)
         window[:, 1:, :width], window[..., width : 2 * width], window[:, :-1, 2 * width :] = y[:, :-1], y, y[:, 1:]
         x = x + _relu(self._linear(f"{name}.conv", window))
-        q, k, v = self._linear(f"{name}.qkv", self._norm(f"{name}.ln1", x)).reshape(n, t, 3, heads, -1).transpose(2, 0, 3, 1, 4)
+        q, k, v = (
+            self._linear(f"{name}.qkv", self._norm(f"{name}.ln1", x))
+            .reshape(n, t, 3, heads, -1)
+            .transpose(2, 0, 3, 1, 4)
+        )
         gap = np.clip(np.arange(t)[None] - np.arange(t)[:, None], -ATTENTION_REACH, ATTENTION_REACH) + ATTENTION_REACH
-        attention = q @ k.transpose(0, 1, 3, 2) * np.float32(1 / math.sqrt(width // heads)) + self.weights[f"{name}.rel"][:, gap]
+        attention = (
+            q @ k.transpose(0, 1, 3, 2) * np.float32(1 / math.sqrt(width // heads))
+            + self.weights[f"{name}.rel"][:, gap]
+        )
         attention = np.exp(attention - attention.max(-1, keepdims=True))
         attention /= attention.sum(-1, keepdims=True)
         x = x + self._linear(f"{name}.o", (attention @ v).transpose(0, 2, 1, 3).reshape(n, t, width))
@@ -131,7 +142,9 @@ class Network:
     def _listed_scores(self, name: str, x: Floats) -> Floats:
         return self._linear(f"{name}.l2", _relu(self._linear(f"{name}.l1", x)))
 
-    def _seen_links(self, name: str, x: Floats, links: Floats, listed: Floats, allowed: npt.NDArray[np.bool_]) -> Floats:
+    def _seen_links(
+        self, name: str, x: Floats, links: Floats, listed: Floats, allowed: npt.NDArray[np.bool_]
+    ) -> Floats:
         """Each word after it has seen its likely wholes and parts."""
         held = _logistic(links) * allowed
         later = held * np.triu(np.ones(held.shape[1:], np.float32), 1)
@@ -142,7 +155,9 @@ class Network:
         return self._norm(f"{name}.ln", x + self._linear(f"{name}.f2", hidden))
 
     def _linear(self, name: str, x: Floats) -> Floats:
-        out: Floats = x.reshape(-1, x.shape[-1]) @ self.weights[f"{name}.weight"].T  # one large product, not one a sentence
+        out: Floats = (
+            x.reshape(-1, x.shape[-1]) @ self.weights[f"{name}.weight"].T
+        )  # one large product, not one a sentence
         out += self.weights[f"{name}.bias"]
         return out.reshape(*x.shape[:-1], -1)
 

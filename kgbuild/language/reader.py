@@ -66,7 +66,9 @@ class ConceptReader:
         """The concepts of each document, in text order."""
         pieces = [(number, atoms) for number, doc in enumerate(docs) for atoms in self._sentences(doc)]
         is_title = [bool(doc._.is_title) for doc in docs]
-        graphs = self.concept_model.graphs([atoms for _, atoms in pieces], is_title=[is_title[number] for number, _ in pieces])
+        graphs = self.concept_model.graphs(
+            [atoms for _, atoms in pieces], is_title=[is_title[number] for number, _ in pieces]
+        )
         found: list[list[Found]] = [[] for _ in docs]
         for (number, atoms), graph in zip(pieces, graphs, strict=True):
             kept = _without(graph, atoms, docs[number]._.skip)

@@ -39,4 +39,3 @@ def blank_pipeline() -> Language:
         text: pieces for text, pieces in (tokenizer.rules or {}).items() if len(pieces) == 1 or "'" in text
     }
     return nlp
-

@@ -8,19 +8,19 @@ import spacy
 import torch
 
 from kgbuild.errors import CatalogueError
-from kgbuild.language.learning.align import align
-from kgbuild.language.learning.annotations import Annotated, labelled_texts
 from kgbuild.language.atoms import atoms_of
 from kgbuild.language.decode import concepts_of, without_repeats
-from kgbuild.language.learning.held_out import best_thresholds, held_out, score_at
 from kgbuild.language.inputs import SentenceRows, Vocabulary, stacked
+from kgbuild.language.learning.align import align
+from kgbuild.language.learning.annotations import Annotated, labelled_texts
 from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pretrain, shipped
-from kgbuild.language.lexicon import Lexicon, build_lexicon
-from kgbuild.language.model import ConceptModel, prune, spans
+from kgbuild.language.learning.held_out import best_thresholds, held_out, score_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.samples import catalogue_sentences, samples_of, vocabulary_of
-from kgbuild.language.tokens import blank_pipeline
 from kgbuild.language.learning.treebank import Sentence, read_conllu, to_doc, vary
+from kgbuild.language.lexicon import Lexicon, build_lexicon
+from kgbuild.language.model import ConceptModel, prune, spans
+from kgbuild.language.tokens import blank_pipeline
 
 COLOURS = ("red", "blue", "green", "white", "black")
 NOUNS = ("shirt", "dress", "top", "coat")
@@ -54,9 +54,15 @@ def learned(seed):
     plain = [(text.text, False) for text in texts(60, seed=1)]
     vocabulary = vocabulary_of(plain, Lexicon())
     encoder = pretrain(
-        list(catalogue_sentences(plain, vocabulary)), 2 + len(vocabulary.words), steps=3, seed=seed, progress=lambda _: None
+        list(catalogue_sentences(plain, vocabulary)),
+        2 + len(vocabulary.words),
+        steps=3,
+        seed=seed,
+        progress=lambda _: None,
     )
-    net = fine_tune(encoder, samples_of(texts(60, seed=1), vocabulary) * 20, epochs=25, seed=seed, progress=lambda _: None)
+    net = fine_tune(
+        encoder, samples_of(texts(60, seed=1), vocabulary) * 20, epochs=25, seed=seed, progress=lambda _: None
+    )
     return net, vocabulary
 
 
@@ -73,7 +79,9 @@ def test_alignment_and_decoding_are_inverse(surfaces):
 
 
 def test_what_stands_nowhere_is_told():
-    graph, misses = align(Annotated("p", "red shirt", False, [("coat", ["red"]), ("shirt", ["blue"])]), atoms("red shirt"))
+    graph, misses = align(
+        Annotated("p", "red shirt", False, [("coat", ["red"]), ("shirt", ["blue"])]), atoms("red shirt")
+    )
     assert misses == ["head coat", "modifiers of shirt: ['blue']"]
     assert graph.listed == {1}
 
@@ -89,7 +97,10 @@ def test_a_network_learns_the_pattern_and_survives_its_file(tmp_path):
     again = ConceptModel.load(tmp_path)
     words = [atoms(t.text) for t in asked]
     assert again.graphs(words, is_title=[False] * 10) == model.graphs(words, is_title=[False] * 10)
-    found = [concepts_of(a, g, is_title=False) for a, g in zip(words, again.graphs(words, is_title=[False] * 10), strict=True)]
+    found = [
+        concepts_of(a, g, is_title=False)
+        for a, g in zip(words, again.graphs(words, is_title=[False] * 10), strict=True)
+    ]
     assert [[(c.head, list(c.modifiers)) for c in one] for one in found] == [t.concepts for t in asked]
 
 

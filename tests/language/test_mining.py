@@ -59,7 +59,9 @@ def test_one_concept_under_many_forms(miner, text):
 
 
 def test_the_guidelines_own_examples(miner):
-    found = concepts_of(miner, title=None, description="blue and white check shirt made of 100% cotton, has a round neck")
+    found = concepts_of(
+        miner, title=None, description="blue and white check shirt made of 100% cotton, has a round neck"
+    )
     assert ("shirt", frozenset({"blue", "white", "check", "cotton"})) in found
     assert ("neck", frozenset({"round"})) in found
     assert ("cotton", frozenset()) in found
@@ -140,7 +142,10 @@ def load_miner_once():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(DESCRIPTIONS[:5]) | st.text(alphabet="ab .!?;\n\"')A1", max_size=30), max_size=6), st.integers(0, 3))
+@given(
+    st.lists(st.sampled_from(DESCRIPTIONS[:5]) | st.text(alphabet="ab .!?;\n\"')A1", max_size=30), max_size=6),
+    st.integers(0, 3),
+)
 def test_memory_changes_nothing(texts, size):
     nlp = load_miner_once().nlp
     fresh, _ = mine_mentions(*tables(texts), miner=Miner(nlp, Memory()))

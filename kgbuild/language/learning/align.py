@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.canonical import strip_suffix
 from kgbuild.language.decode import Graph
+from kgbuild.language.learning.annotations import Annotated
 
 _REACH = 30
 

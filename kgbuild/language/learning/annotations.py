@@ -66,4 +66,3 @@ def plain_words(text: str) -> list[str]:
 def _concept(line: str) -> Concept:
     head, _, modifiers = line.partition("|")
     return head.strip(), [unit.strip() for unit in modifiers.split(",") if unit.strip()]
-

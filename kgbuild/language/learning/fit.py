@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kgbuild.language.inputs import TEXT, TITLE, UNKNOWN, SentenceRows
-from kgbuild.language.network import Network, Shape
 from kgbuild.language.learning.networks import Batch, ConceptNet, Encoder
+from kgbuild.language.network import Network, Shape
 
 Progress = Callable[[str], None]
 SHAPE = Shape(width=128, heads=4, blocks=3, rounds=1)
@@ -35,7 +35,13 @@ class Sample:
 
 
 def pretrain(
-    sentences: Sequence[SentenceRows], n_words: int, *, steps: int, seed: int, rate: float = 2e-3, progress: Progress = print
+    sentences: Sequence[SentenceRows],
+    n_words: int,
+    *,
+    steps: int,
+    seed: int,
+    rate: float = 2e-3,
+    progress: Progress = print,
 ) -> Encoder:
     """An encoder that guesses hidden words of the catalogue (Devlin et al. 2019, arXiv:1810.04805), 18 % of them, often two in a row."""
     torch.manual_seed(seed)
@@ -70,7 +76,9 @@ def _hide(batch: Batch, n_words: int) -> tuple[Tensor, Batch]:
     hidden = drawn & (batch.word > UNKNOWN)
     luck = torch.rand(batch.word.shape)
     gone, changed = hidden & (luck < 0.85), hidden & (luck >= 0.85) & (luck < 0.92)
-    word = torch.where(changed, torch.randint(UNKNOWN + 1, n_words, batch.word.shape), batch.word.masked_fill(gone, UNKNOWN))
+    word = torch.where(
+        changed, torch.randint(UNKNOWN + 1, n_words, batch.word.shape), batch.word.masked_fill(gone, UNKNOWN)
+    )
     none = gone | changed
     return hidden, batch._replace(
         word=word,
@@ -176,7 +184,9 @@ def padded(sentences: Sequence[SentenceRows]) -> Batch:
         words[row, : len(one)], shape[row, : len(one)] = one.words, one.shape
         field[row, : len(one)] = TITLE if one.is_title else TEXT
     both = torch.from_numpy(words)
-    return Batch(both[..., 0], both[..., 1], both[..., 2], torch.from_numpy(shape), torch.from_numpy(field), both[..., 3:])
+    return Batch(
+        both[..., 0], both[..., 1], both[..., 2], torch.from_numpy(shape), torch.from_numpy(field), both[..., 3:]
+    )
 
 
 def _batches(samples: Sequence[Sample], words: int, rng: random.Random) -> Iterator[list[Sample]]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.decode import Found, Graph, concepts_of, without_repeats
 from kgbuild.language.inputs import Vocabulary, sentence_rows
+from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.learning.fit import agreed
-from kgbuild.language.model import prune
 from kgbuild.language.learning.networks import ConceptNet
 from kgbuild.language.learning.samples import text_atoms
+from kgbuild.language.model import prune
 from kgbuild.language.score import Score, score_gold
 
 _GRID = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)

@@ -144,7 +144,9 @@ class PairScorer(nn.Module):
         nn.init.zeros_(self.rel.weight)
         self.hr.weight.data.mul_(0.1)
         place = torch.arange(LONGEST)
-        self.register_buffer("gap", (place[None] - place[:, None]).clamp(-FURTHEST, NEAREST) + FURTHEST, persistent=False)
+        self.register_buffer(
+            "gap", (place[None] - place[:, None]).clamp(-FURTHEST, NEAREST) + FURTHEST, persistent=False
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """((n, t, t) links, (n, t, 2) roles)."""

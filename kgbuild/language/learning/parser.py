@@ -12,8 +12,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
-from kgbuild.language.tokens import blank_pipeline
 from kgbuild.language.learning.treebank import Sentence, read_conllu, to_doc, vary
+from kgbuild.language.tokens import blank_pipeline
 
 log = logging.getLogger("kgbuild.language.learning.recipe")
 

@@ -22,18 +22,18 @@ import pyarrow.parquet as pq
 import spacy
 import torch
 
-from kgbuild.language.learning.annotations import gold_texts, labelled_texts
-from kgbuild.language.learning.held_out import HeldOut, best_thresholds, held_out, score_at
 from kgbuild.language.inputs import Vocabulary
+from kgbuild.language.learning.annotations import gold_texts, labelled_texts
 from kgbuild.language.learning.fit import SHAPE, Sample, agreed, fine_tune, pretrain, shipped
+from kgbuild.language.learning.held_out import HeldOut, best_thresholds, held_out, score_at
+from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.parser import train_pipeline
+from kgbuild.language.learning.samples import Text, catalogue_sentences, samples_of, vocabulary_of
+from kgbuild.language.learning.treebank import read_conllu
 from kgbuild.language.lexicon import Lexicon, build_lexicon
 from kgbuild.language.model import ConceptModel
-from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.reader import COMPONENT, ConceptReader
-from kgbuild.language.learning.samples import Text, catalogue_sentences, samples_of, vocabulary_of
 from kgbuild.language.score import read_jsonl, table_of
-from kgbuild.language.learning.treebank import read_conllu
 
 log = logging.getLogger("kgbuild.language.learning.recipe")
 
@@ -46,6 +46,7 @@ REPEATS = 3
 SILVER_STEP = 2
 """Every so-manieth distinct sentence of the catalogue is read by the networks of the folds."""
 _ENCODER, _FOLD, _THRESHOLDS = "encoder.pt", "fold{}.pt", "thresholds.json"
+
 
 def train_lexicon(treebank: Path, catalogue: Path, out: Path) -> None:
     """Word classes, joins and misspellings of a catalogue with columns title, brand, description."""
@@ -94,7 +95,11 @@ def train_concepts(catalogue: Path, gold: Path, labels: Path, work: Path, out: P
     log.info("the networks have read %d sentences of the catalogue", len(silver))
     certain = [*samples_of(gold_texts(read_jsonl(gold)), vocabulary), *ours]
     net = fine_tune(
-        _encoder(work, vocabulary), [*certain * REPEATS, *silver], epochs=max(1, epochs // 3), seed=seed, progress=log.info
+        _encoder(work, vocabulary),
+        [*certain * REPEATS, *silver],
+        epochs=max(1, epochs // 3),
+        seed=seed,
+        progress=log.info,
     )
     listed, link = json.loads((work / _THRESHOLDS).read_text("utf-8"))
     ConceptModel(shipped(net), vocabulary, listed, link).save(out / COMPONENT)
@@ -152,7 +157,9 @@ def main() -> None:
     parser.add_argument("--treebank", type=Path, required=True, help="folder with en_ewt-ud-{train,dev}.conllu")
     parser.add_argument("--catalogue", type=Path, required=True, help="Parquet with id, title, brand, description")
     parser.add_argument("--gold", type=Path, required=True, help="annotated texts to learn from, JSON Lines")
-    parser.add_argument("--labels", type=Path, required=True, help="labels of texts of the catalogue: data/annotations.txt")
+    parser.add_argument(
+        "--labels", type=Path, required=True, help="labels of texts of the catalogue: data/annotations.txt"
+    )
     parser.add_argument("--work", type=Path, default=Path(".kgbuild/recipe"), help="what one step leaves to the next")
     parser.add_argument("--out", type=Path, required=True, help="the pipeline's folder")
     parser.add_argument("--step", choices=("all", "treebank", "lexicon", "words", "folds", "concepts"), default="all")

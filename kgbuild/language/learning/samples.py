@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from kgbuild.language.learning.align import align
-from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.atoms import Atoms, atoms_of
 from kgbuild.language.inputs import SentenceRows, Vocabulary, sentence_rows
+from kgbuild.language.learning.align import align
+from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.learning.fit import Sample
 from kgbuild.language.lexicon import Lexicon
 from kgbuild.language.model import Span, spans
@@ -47,7 +47,9 @@ def samples_of(texts: Iterable[Annotated], vocabulary: Vocabulary, *, weight: fl
         for start, end in pieces:
             rows = sentence_rows(atoms, start, end, vocabulary, is_title=text.is_title)
             listed = np.array([place in graph.listed for place in range(start, end)], np.float32)
-            inside = [(p - start, w - start, 1.0) for p, w in sorted(graph.links) if start <= min(p, w) and max(p, w) < end]
+            inside = [
+                (p - start, w - start, 1.0) for p, w in sorted(graph.links) if start <= min(p, w) and max(p, w) < end
+            ]
             samples.append(Sample(rows, listed, inside, weight))
     return samples
 

@@ -5,7 +5,7 @@
 Concepts are recombined from those of a release (or from made-up ones): heads and units drawn by Zipf's law or a real concept's
 units, up to five; one unit in ten gets a word put before it, and its shorter form is said too; half of the concepts come with all
 their broader ones, the others with half of them. Smaller sizes are the beginning of larger ones. Seconds are processor seconds of
-one core, the best of three; what is timed is the whole function, table in, table out. Each size is a process of its own for its
+one core, the best of seven; what is timed is the whole function, table in, table out. Each size is a process of its own for its
 peak memory. networkx gets all is-a pairs of one or two steps to reduce; all must come to the same edges.
 """
 
@@ -40,7 +40,7 @@ UNITS = [*COLOURS, "men", "women", "cotton", "leather", "print", "floral print",
 UNITS += ["long sleeve", "round neck", "v-neck", "slim", "casual", "formal", "pocket", "patch pocket", "ribbed cuff"]
 UNITS += [f"detail{number}" for number in range(1000)]
 MOST_UNITS = 5
-ROUNDS = 3
+ROUNDS = 7
 
 Concept = tuple[str, frozenset[str]]
 

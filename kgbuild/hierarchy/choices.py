@@ -87,8 +87,7 @@ def by_shape(concepts: NumberedConcepts, choices: Choices) -> Iterator[tuple[Int
             shape = np.searchsorted(distinct(shape), shape)
         shape = shape * n_kinds
         shape[further] += kinds[starts[further] + column]
-    by_head = np.argsort(concepts.heads, kind="stable")  # so that concepts of a head are looked up together
-    order = by_head[np.argsort(shape[by_head], kind="stable")]
+    order = np.argsort(shape, kind="stable")
     for some in np.split(order, np.flatnonzero(np.diff(shape[order])) + 1):
         if len(some):
             table = starts[some][:, None] + np.arange(sizes[some[0]])

@@ -54,6 +54,8 @@ def find_covers(concepts: NumberedConcepts, broader: Broader, rules: Collection[
     Raises:
         TableError: two rows are the same concept.
     """
+    by_head = np.argsort(concepts.heads, kind="stable")  # what is worked on together lies together in memory
+    concepts = concepts.only(by_head)
     unit_keys, keys = concepts.keys()
     places = Places(concepts.heads, keys, len(concepts.head_names))
     _refuse_twice(concepts, places.of(concepts.heads, keys))
@@ -73,7 +75,8 @@ def find_covers(concepts: NumberedConcepts, broader: Broader, rules: Collection[
                 lattice = lattice[..., None, :] + choices.keys_of(choices.pairs[column], kind)
             above = places.of(concepts.heads[rows[part]], lattice)
             found.append(_lowest(rows[part], above, below, drops, len(keys)))
-    return Covers.joined(found)
+    covers = Covers.joined(found)
+    return Covers(by_head[covers.low], by_head[covers.high], covers.dropped)
 
 
 def _refuse_twice(concepts: NumberedConcepts, places: Ints) -> None:
@@ -121,10 +124,11 @@ def _drops_only(below: Sequence[Below], drop: bool) -> Bools:
 
 def _raise(reached: Bools, into: Bools, axis: int, below: Below) -> None:
     """Mark in `into` the points that are above reached ones along one axis."""
-    lower, upper = np.moveaxis(reached, axis, 0), np.moveaxis(into, axis, 0)
+    flat = prod(reached.shape[:axis]), len(below), -1
+    lower, upper = reached.reshape(flat), into.reshape(flat)  # views: both are contiguous
     for choice in reversed(range(len(below))):  # highest first: what is read is not yet written
         for other in below[choice]:
-            upper[choice] |= lower[other]
+            upper[:, choice] |= lower[:, other]
 
 
 def _covers_of_large(concepts: NumberedConcepts, row: int, broader: Broader, drop: bool) -> Covers:

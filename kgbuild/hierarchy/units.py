@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class NumberedConcepts:
         n_products = _whole(table["n_products"]).to_numpy(zero_copy_only=False)
         return cls(ids, heads, starts, units, n_products, head_names.to_pylist(), unit_names.to_pylist())
 
-    @property
+    @cached_property
     def rows(self) -> Ints:
         """The concept of each entry of `units`."""
         return np.repeat(np.arange(len(self.ids)), np.diff(self.starts))

@@ -3,10 +3,11 @@
     python -m kgbuild.language.learning.recipe --treebank ../shared/data/treebank --catalogue ../shared/data/catalog/train.parquet \
         --gold ../shared/gold/train.jsonl --labels data/annotations.txt --out kgbuild/models/en_kgbuild
 
-Five steps: tagger and parser from the treebank (`treebank`), word classes from the catalogue (`lexicon`), an encoder that guesses
-hidden words of the catalogue (`words`), five concept networks that each lack a fifth of the gold, whose scores on that fifth are the
-honest estimate (`folds`), and the network that is shipped, from the annotated texts and from what the five agree on in the catalogue's
-own texts (`concepts`). `--step` runs one of them upon what the others left in the work folder.
+Five steps: word classes from the catalogue (`lexicon`), an encoder that guesses hidden words of the catalogue (`words`), five concept
+networks that each lack a fifth of the gold, whose scores on that fifth are the honest estimate (`folds`), the network that is shipped,
+from the annotated texts and from what the five agree on in the catalogue's own texts (`concepts`), and tagger and parser, from the
+treebank and from sentences of the catalogue that the network corrects (`treebank`). `--step` runs one of them upon what the others left
+in the work folder and in `--out`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -29,6 +30,7 @@ from kgbuild.language.learning.held_out import HeldOut, best_thresholds, held_ou
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.parser import train_pipeline
 from kgbuild.language.learning.samples import Text, catalogue_sentences, samples_of, vocabulary_of
+from kgbuild.language.learning.silver import distinct_sentences, silver_sentences
 from kgbuild.language.learning.treebank import read_conllu
 from kgbuild.language.lexicon import Lexicon, build_lexicon
 from kgbuild.language.model import ConceptModel
@@ -45,6 +47,8 @@ REPEATS = 3
 """How often the annotated texts come in one pass over the catalogue's own."""
 SILVER_STEP = 2
 """Every so-manieth distinct sentence of the catalogue is read by the networks of the folds."""
+PARSED_STEP = 4
+"""Sentences of every so-manieth product become trees for the parser."""
 _ENCODER, _FOLD, _THRESHOLDS = "encoder.pt", "fold{}.pt", "thresholds.json"
 
 
@@ -69,21 +73,38 @@ def train_words(catalogue: Path, work: Path, *, steps: int, seed: int) -> None:
     torch.save(encoder.state_dict(), work / _ENCODER)
 
 
-def train_folds(catalogue: Path, gold: Path, labels: Path, work: Path, *, epochs: int, seed: int) -> None:
-    """A network without each fifth of the gold; logs their score on those fifths, which no other step learns from."""
-    vocabulary, ours = _vocabulary(work), _ours(catalogue, gold, labels, work)
-    records = read_jsonl(gold)
-    by_fold = [list(gold_texts(records[fold::FOLDS])) for fold in range(FOLDS)]
+def train_folds(catalogue: Path, gold: Path, labels: Path, work: Path, *, epochs: int, seed: int, workers: int) -> None:
+    """A network without each fifth of the gold; logs their score on those fifths, which no other step learns from.
+
+    Each is trained on one thread of a process of its own, so how many there are at a time changes nothing but the time.
+    """
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as processes:
+        train = partial(_train_fold, catalogue, gold, labels, work, epochs, seed)
+        for fold, loss in zip(range(FOLDS), processes.map(train, range(FOLDS)), strict=True):
+            log.info("fold %d: %s", fold, loss)
+    vocabulary, records = _vocabulary(work), read_jsonl(gold)
     outs: list[HeldOut] = []
-    for fold, asked in enumerate(by_fold):
-        taught = [text for other, texts in enumerate(by_fold) if other != fold for text in texts]
-        samples = [*samples_of(taught, vocabulary), *ours]
-        net = fine_tune(_encoder(work, vocabulary), samples, epochs=epochs, seed=seed, progress=log.info)
-        torch.save(net.state_dict(), work / _FOLD.format(fold))
-        outs += held_out(asked, net, vocabulary)
+    for fold in range(FOLDS):
+        net = _fold_net(work / _FOLD.format(fold), work, vocabulary)
+        outs += held_out(list(gold_texts(records[fold::FOLDS])), net, vocabulary)
     listed, link = best_thresholds(outs, records)
     (work / _THRESHOLDS).write_text(json.dumps([listed, link]), "utf-8")
     log.info("five-fold, thresholds %s %s\n%s", listed, link, table_of(score_at(outs, records, listed, link)))
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _train_fold(catalogue: Path, gold: Path, labels: Path, work: Path, epochs: int, seed: int, fold: int) -> str:
+    """Train and keep the network that lacks one fifth of the gold; what it said last of its progress."""
+    vocabulary, records = _vocabulary(work), read_jsonl(gold)
+    taught = [text for place, record in enumerate(records) if place % FOLDS != fold for text in gold_texts([record])]
+    samples = [*samples_of(taught, vocabulary), *_ours(catalogue, gold, labels, work)]
+    said: list[str] = []
+    net = fine_tune(_encoder(work, vocabulary), samples, epochs=epochs, seed=seed, progress=said.append)
+    torch.save(net.state_dict(), work / _FOLD.format(fold))
+    return said[-1]
 
 
 def train_concepts(catalogue: Path, gold: Path, labels: Path, work: Path, out: Path, *, epochs: int, seed: int) -> None:
@@ -119,6 +140,29 @@ def _fold_net(path: Path, work: Path, vocabulary: Vocabulary) -> ConceptNet:
     return net.eval()
 
 
+def train_parser(
+    treebank: Path, catalogue: Path, gold: Path, out: Path, *, steps: int, mixed_steps: int, seed: int
+) -> None:
+    """Tagger and parser: from the treebank first, then from it and the catalogue, whose trees the concept network in `out` corrects.
+
+    No sentence of a product in the gold is learned from, so the gold can measure the parser.
+    """
+    train_pipeline(treebank, out, steps=steps, seed=seed)
+    records = read_jsonl(gold)
+    known = {record["id"] for record in records}
+    rows = _rows(catalogue)
+    asked = [
+        *(row for row in rows if row[0] in known),
+        *((r["id"], r["title"], r["description"] or "") for r in records),
+    ]
+    without = frozenset(sentence for sentence, _ in distinct_sentences(_texts_of(asked), frozenset()))
+    parsed = _texts_of([row for row in rows if row[0] not in known][::PARSED_STEP])
+    model = ConceptModel.load(out / COMPONENT)
+    silver = list(silver_sentences(parsed, spacy.load(out, exclude=[COMPONENT]), model, without=without))
+    log.info("the parser learns from %d sentences of the catalogue", len(silver))
+    train_pipeline(treebank, out, steps=mixed_steps, seed=seed, start=out, silver=silver)
+
+
 def add_reader(pipeline: Path) -> None:
     """Make the network in the folder a component of the pipeline in it."""
     nlp = spacy.load(pipeline, exclude=[COMPONENT])
@@ -136,7 +180,11 @@ def _rows(catalogue: Path) -> list[tuple[str, str, str]]:
 
 def _texts(catalogue: Path) -> Iterator[Text]:
     """Titles, and descriptions as they stand; tags apart, line ends stay."""
-    for _, title, description in _rows(catalogue):
+    yield from _texts_of(_rows(catalogue))
+
+
+def _texts_of(rows: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
+    for _, title, description in rows:
         yield title, True
         yield re.sub(r"<[^>]+>", " ", description), False
 
@@ -162,8 +210,9 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path(".kgbuild/recipe"), help="what one step leaves to the next")
     parser.add_argument("--out", type=Path, required=True, help="the pipeline's folder")
-    parser.add_argument("--step", choices=("all", "treebank", "lexicon", "words", "folds", "concepts"), default="all")
-    parser.add_argument("--steps", type=int, default=3600, help="updates of tagger and parser")
+    parser.add_argument("--step", choices=("all", "lexicon", "words", "folds", "concepts", "treebank"), default="all")
+    parser.add_argument("--steps", type=int, default=3600, help="updates of tagger and parser on the treebank")
+    parser.add_argument("--mixed-steps", type=int, default=1200, help="updates of both on treebank and catalogue")
     parser.add_argument("--word-steps", type=int, default=4600, help="updates of the guessing of hidden words")
     parser.add_argument("--epochs", type=int, default=18, help="passes over the annotated texts")
     parser.add_argument("--threads", type=int, default=2, help="the same number gives the same bytes")
@@ -172,17 +221,26 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    if given.step in ("all", "treebank"):
-        train_pipeline(given.treebank, given.out, steps=given.steps, seed=given.seed)
     if given.step in ("all", "lexicon"):
         train_lexicon(given.treebank, given.catalogue, given.work)
     if given.step in ("all", "words"):
         train_words(given.catalogue, given.work, steps=given.word_steps, seed=given.seed)
     sources = (given.catalogue, given.gold, given.labels, given.work)
     if given.step in ("all", "folds"):
-        train_folds(*sources, epochs=given.epochs, seed=given.seed)
+        train_folds(*sources, epochs=given.epochs, seed=given.seed, workers=given.threads)
     if given.step in ("all", "concepts"):
         train_concepts(*sources, given.out, epochs=given.epochs, seed=given.seed)
+    if given.step in ("all", "treebank"):
+        train_parser(
+            given.treebank,
+            given.catalogue,
+            given.gold,
+            given.out,
+            steps=given.steps,
+            mixed_steps=given.mixed_steps,
+            seed=given.seed,
+        )
+    if given.step in ("all", "concepts", "treebank"):
         add_reader(given.out)
     log.info("%s", json.dumps({"out": str(given.out)}))
 

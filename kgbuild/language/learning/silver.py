@@ -2,8 +2,8 @@
 
 Two readers look at a sentence. The first parser gives a whole tree by the treebank's conventions, and errs on catalogue language; the
 network says which word modifies which head, and nothing else. Where they agree the tree stays. Where they differ the modifier is hung
-where the network says, by the treebank's conventions (`Tree.attach`). A sentence in which this gives no sound tree, or in which a link
-cannot be had, is left out. `agreed_only` leaves out all that differ.
+where the network says, by the treebank's conventions (`trees.Tree.correct`). A sentence in which this gives no sound tree, or in which a link
+cannot be had, is left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TOGETHER = 2000
 
 
 def silver_sentences(
-    texts: Iterable[Text], nlp: Language, model: ConceptModel, *, without: frozenset[str], agreed_only: bool = False
+    texts: Iterable[Text], nlp: Language, model: ConceptModel, *, without: frozenset[str]
 ) -> Iterator[Sentence]:
     """Sentences of the texts in their order, each once, with tree and tags.
 
@@ -38,7 +38,6 @@ def silver_sentences(
         nlp: the first parser.
         model: the concept network.
         without: sentences that must not be learned from, because something is measured on them.
-        agreed_only: leave out what the network would correct.
     """
     asked = distinct_sentences(texts, without)
     while some := list(islice(asked, _TOGETHER)):
@@ -48,7 +47,7 @@ def silver_sentences(
         graphs = model.graphs(atoms, is_title=titles)
         for doc, words, graph, is_title in zip(docs, atoms, graphs, titles, strict=True):
             if _SHORTEST <= len(doc) <= _LONGEST and not any(token.is_space for token in doc):
-                yield from _trees(doc, words, graph, is_title=is_title, agreed_only=agreed_only)
+                yield from _trees(doc, words, graph, is_title=is_title)
 
 
 def distinct_sentences(texts: Iterable[Text], without: frozenset[str]) -> Iterator[Text]:
@@ -62,7 +61,7 @@ def distinct_sentences(texts: Iterable[Text], without: frozenset[str]) -> Iterat
                 yield plain, is_title
 
 
-def _trees(doc: Doc, atoms: Atoms, graph: Graph, *, is_title: bool, agreed_only: bool) -> Iterator[Sentence]:
+def _trees(doc: Doc, atoms: Atoms, graph: Graph, *, is_title: bool) -> Iterator[Sentence]:
     """The corrected trees of one sentence (a parser may see several in it), or nothing."""
     links, heads = links_of(doc, atoms, graph)
     tree = Tree(
@@ -72,7 +71,7 @@ def _trees(doc: Doc, atoms: Atoms, graph: Graph, *, is_title: bool, agreed_only:
         [token.head.i for token in doc],
         [token.dep_ for token in doc],
     )
-    if links and tree.correct(links, heads, is_title=is_title, agreed_only=agreed_only):
+    if links and tree.correct(links, heads, is_title=is_title):
         yield from tree.sentences()
 
 

@@ -27,17 +27,14 @@ _MOVES_ALONG = frozenset({",", "CC", ":"})
 class Tree(Sentence):
     """A sentence whose arcs move; `heads[i] == i` says a root, of which there may be several."""
 
-    def correct(self, links: Links, listed: Set[int], *, is_title: bool, agreed_only: bool = False) -> bool:
+    def correct(self, links: Links, listed: Set[int], *, is_title: bool) -> bool:
         """Hang every modifier below what it modifies; whether a sound tree came of it.
 
         Args:
             links: what is modified by what.
             listed: places that head a concept; they become nouns.
             is_title: a title is one phrase.
-            agreed_only: change nothing, say whether tree and links agree.
         """
-        if agreed_only:
-            return all(self._agrees(part, links) for part in links)
         for place in listed:
             if self.tags[place] not in _NOUNS:
                 self.tags[place] = "NNS" if self.words[place].lower().endswith("s") else "NN"

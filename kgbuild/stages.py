@@ -96,7 +96,7 @@ def _head_edges(tables: TableFolder, config: Config) -> Tables:
     from kgbuild.language.names import name_form
 
     seed = config.hierarchy.seed_taxonomy
-    head_edges, product_categories = find_head_edges(
+    heads, head_edges, product_categories = find_head_edges(
         canonical_mentions(tables.table("mentions"), tables.table("phrases")),
         tables.table("texts"),
         tables.table("products", ["product_id", "category_path"]),
@@ -105,7 +105,7 @@ def _head_edges(tables: TableFolder, config: Config) -> Tables:
         rules=[rule for rule in config.hierarchy.rules if rule in HEAD_RULES],
         taxonomy=read_taxonomy(Path(seed)) if seed else (),
     )
-    return {"head_edges": head_edges, "product_categories": product_categories}
+    return {"heads": heads, "head_edges": head_edges, "product_categories": product_categories}
 
 
 def seed_fingerprint(config: Config) -> str:
@@ -117,11 +117,14 @@ def seed_fingerprint(config: Config) -> str:
 
 
 def _concepts(tables: TableFolder, config: Config) -> Tables:
+    from kgbuild.hierarchy.domains import leave_out_others
     from kgbuild.hierarchy.placed import add_head_concepts
     from kgbuild.language.concepts import aggregate_concepts
     from kgbuild.language.labels import concept_label, modifier_order
 
-    mentions = canonical_mentions(tables.table("mentions"), tables.table("phrases"))
+    mentions, rejects = leave_out_others(
+        canonical_mentions(tables.table("mentions"), tables.table("phrases")), tables.table("heads")
+    )
     concepts, product_concepts = aggregate_concepts(
         mentions,
         tables.table("texts", ["text_id", "product_id"]),
@@ -135,7 +138,7 @@ def _concepts(tables: TableFolder, config: Config) -> Tables:
         tables.table("product_categories"),
         label_of=partial(concept_label, order=modifier_order(mentions)),
     )
-    return {"concepts": concepts, "product_concepts": product_concepts}
+    return {"concepts": concepts, "product_concepts": product_concepts, "rejects/concepts": rejects}
 
 
 def _hierarchy(tables: TableFolder, config: Config) -> Tables:
@@ -310,7 +313,7 @@ PIPELINE: Final[tuple[Stage, ...]] = (
     Stage(
         "head_edges",
         reads=("mentions", "texts", "phrases", "products"),
-        writes=("head_edges", "product_categories"),
+        writes=("heads", "head_edges", "product_categories"),
         settings=("concepts.min_products", "hierarchy.rules"),
         code=("hierarchy", "language/names.py", "language/canonical.py", "naming.py", "subsumption.py"),
         fn=_head_edges,
@@ -318,8 +321,8 @@ PIPELINE: Final[tuple[Stage, ...]] = (
     ),
     Stage(
         "concepts",
-        reads=("mentions", "texts", "phrases", "head_edges", "product_categories"),
-        writes=("concepts", "product_concepts"),
+        reads=("mentions", "texts", "phrases", "heads", "head_edges", "product_categories"),
+        writes=("concepts", "product_concepts", "rejects/concepts"),
         settings=("concepts",),
         code=(
             "language/concepts.py",

@@ -61,9 +61,9 @@ _ALL = (
     ),
     _spec(
         "mentions", ["text_id", "start", "end", "concept_id"], "mentions",
-        "one occurrence of a maximal concept; start and end count characters of the text",
+        "one occurrence of a maximal concept; start and end count characters of the text, domain is the kind of thing its head names there",
         _field("text_id", _STR), _field("start", pa.int32()), _field("end", pa.int32()), _field("surface_form", _STR),
-        _field("concept_id", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),
+        _field("concept_id", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS), _field("domain", _STR),
     ),
     _spec(
         "synonyms", ["kind", "name", "canonical"], "synonyms",
@@ -77,6 +77,11 @@ _ALL = (
         "phrases", ["concept_id"], "synonyms",
         "what a maximal concept as mined is called in the end; canonical_id is of the head and modifiers given here",
         _field("concept_id", _STR), _field("canonical_id", _STR), _field("head_noun", _STR), _field("modifiers", _STRINGS),
+    ),
+    _spec(
+        "heads", ["head_noun"], "head_edges",
+        "the kind of thing a head noun names (kgbuild.domains) where enough products say it; confidence 0-1",
+        _field("head_noun", _STR), _field("domain", _STR), _field("confidence", pa.float32()), _field("n_products", pa.int64()),
     ),
     _spec(
         "head_edges", ["hyponym_id", "hypernym_id"], "head_edges",

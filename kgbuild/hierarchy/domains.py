@@ -1,63 +1,74 @@
-"""What kind of visible thing a head names (product, part, material, pattern, detail), learned from usage and a few examples.
+"""What kind of thing each head noun names in this catalogue, from how its mentions were read one by one and from how it is used.
 
-Multinomial logistic regression in its dual form (scores are sums over the training heads), trained on the examples, then on what it is
-sure of itself: self-training (Yarowsky 1995), each such head weighted by its confidence and its frequency.
+The language model reads the kind off each mention (column `domain` of mentions). What it does not know it guesses, a noun at a time; used
+alike are things alike (`usage`), so a classifier over usage learns from the readings of all head nouns and has its say on each:
+multinomial logistic regression in its dual form, whose scores are sums over the head nouns learned from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from kgbuild.domains import DOMAINS, OTHER, PRODUCT
 from kgbuild.hierarchy.said import Ints
 from kgbuild.hierarchy.usage import Usage
+from kgbuild.tables import reject_rows
 
 Matrix = npt.NDArray[np.float64]
 
-DOMAINS: Final = ("product", "part", "material", "pattern", "detail")
-PRODUCT: Final = "product"
-REST: Final = "detail"
-"""Where a head goes that is not like any domain's examples."""
+SURE_OTHER: Final = 0.6
+"""A head noun less probably OTHER than this goes by its next best kind: to leave a thing out is worse than to keep what is none."""
 
-EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "product": ("shirt", "shoe", "bag", "watch", "dress", "trousers", "sandal", "wallet", "perfume", "earring"),
-    "part": ("sleeve", "collar", "pocket", "strap", "outsole", "cuff", "handle", "tongue", "dial", "waistband", "closure", "buckle"),
-    "material": ("cotton", "leather", "polyester", "nylon", "silk", "steel", "rubber", "spandex"),
-    "pattern": ("stripe", "check", "print", "pattern", "dot", "floral"),
-    "detail": ("embroidery", "logo", "embellishment", "stitching", "sequin", "badge", "piping", "lace"),
-}  # fmt: skip
-"""A handful of heads of each domain; all others learn theirs from being used like these."""
-
-UNSURE: Final = 0.4
-"""A head whose likeliest domain is less probable than this goes to `REST`; a product must be surer, for much hangs on it."""
-
-SURE_PRODUCT: Final = 0.5
-
-_ROUNDS, _STEPS, _RIDGE, _TRAINED_ON, _BLOCK = 4, 200, 1e-3, 600, 2_048
+_PRIOR, _FLOOR = 0.3, 1e-4  # readings added to each kind; the least probability of usage
+_STEPS, _RIDGE, _TRAINED_ON, _BLOCK = 300, 1e-4, 800, 2_048
 
 
 def learn_domains(
-    heads: Sequence[str], usage: Usage, n_products: Sequence[int], examples: Mapping[str, Sequence[str]]
-) -> tuple[list[str], list[float]]:
-    """The domain of each head, and how probable it is (rounded to three digits, so that it does not hang on the machine)."""
-    number = {head: place for place, head in enumerate(heads)}
-    known = {
-        number[head]: DOMAINS.index(domain) for domain in DOMAINS for head in examples.get(domain, ()) if head in number
-    }
-    if not known:
-        return [REST] * len(heads), [0.0] * len(heads)
+    heads: Sequence[str], readings: Ints, usage: Usage, n_products: Sequence[int]
+) -> tuple[list[str], list[float], list[float]]:
+    """The domain of each head noun, how probable it is, and how probable that the noun names a product.
+
+    Probabilities are rounded to three digits, so that they do not hang on the machine.
+
+    Args:
+        heads: the nouns.
+        readings: (heads, kinds) how many mentions of each were read as each of `kgbuild.domains.DOMAINS`.
+        usage: a row for each noun.
+        n_products: how many products say it; the commonest are learned from.
+    """
+    if not heads:
+        return [], [], []
+    read = (readings + _PRIOR) / (readings + _PRIOR).sum(axis=1, keepdims=True)
     common = sorted(range(len(heads)), key=lambda head: (-n_products[head], heads[head]))[:_TRAINED_ON]
-    rows = sorted(known.keys() | set(common))
-    kernel = _kernel(usage, rows)
-    probable = _self_trained(kernel, np.array(rows), known, np.minimum(np.array(n_products), 30) / 30)
-    product, rest = DOMAINS.index(PRODUCT), DOMAINS.index(REST)
-    eligible = np.where((np.arange(len(DOMAINS)) != product) | (probable >= SURE_PRODUCT), probable, 0.0)
-    best = np.where(eligible.max(axis=1) >= UNSURE, eligible.argmax(axis=1), rest)
-    sure = np.round(probable[np.arange(len(best)), best], 3)
-    return [DOMAINS[one] for one in best.tolist()], sure.tolist()
+    rows = np.array(sorted(common))
+    kernel = _kernel(usage, rows.tolist())
+    used = _softmax(_times(kernel, _fit(kernel[rows], read[rows], read[rows].max(axis=1) ** 2)))
+    both = np.log(used + _FLOOR) + np.log(read)
+    probable = _softmax(both)
+    other = DOMAINS.index(OTHER)
+    eligible = probable.copy()
+    eligible[probable[:, other] < SURE_OTHER, other] = 0.0
+    best = eligible.argmax(axis=1)
+    probable = probable.round(3)
+    sure, product = probable[np.arange(len(best)), best], probable[:, DOMAINS.index(PRODUCT)]
+    return [DOMAINS[one] for one in best.tolist()], sure.tolist(), product.tolist()
+
+
+def leave_out_others(mentions: pa.Table, heads: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """(mentions without those whose head noun names nothing a shopper sees, a reject for each such noun)."""
+    others = heads.filter(pc.equal(heads["domain"], OTHER))
+    kept = mentions.filter(pc.invert(pc.is_in(mentions["head_noun"], value_set=others["head_noun"].combine_chunks())))
+    rows = [
+        (row["head_noun"], "names_nothing_seen", f"in {row['n_products']} products; confidence {row['confidence']:.2f}")
+        for row in others.to_pylist()
+    ]
+    return kept, reject_rows("concepts", rows)
 
 
 def _kernel(usage: Usage, rows: Sequence[int]) -> Matrix:
@@ -67,22 +78,6 @@ def _kernel(usage: Usage, rows: Sequence[int]) -> Matrix:
     blocks = [usage.dense(range(start, min(count, start + _BLOCK))) @ some for start in range(0, count, _BLOCK)]
     cosines: Matrix = np.concatenate(blocks).astype(np.float64)
     return cosines.round(5)  # the last digits hang on the machine's arithmetic
-
-
-def _self_trained(kernel: Matrix, rows: Ints, known: Mapping[int, int], frequent: Matrix) -> Matrix:
-    """Probabilities (heads, domains) after some rounds of training on `rows`; those of `known` heads stay what they are."""
-    fixed = np.array([known.get(int(row), -1) for row in rows])
-    truth = np.eye(len(DOMAINS))[np.maximum(fixed, 0)]
-    examples = np.bincount(fixed[fixed >= 0], minlength=len(DOMAINS))
-    # domains of few examples weigh more, so that many categories, which lend their names to products, do not drown the rest
-    even = np.where(fixed >= 0, (examples.max() / np.maximum(examples, 1))[np.maximum(fixed, 0)], 0.0)
-    target, weight = truth, even
-    for _ in range(_ROUNDS):
-        probable = _softmax(_times(kernel, _fit(kernel[rows], target, weight)))
-        target = np.where((fixed >= 0)[:, None], truth, probable[rows])
-        weight = np.where(fixed >= 0, even, 0.5 * probable[rows].max(axis=1) ** 2 * frequent[rows])
-    probable[list(known)] = np.eye(len(DOMAINS))[list(known.values())]
-    return probable
 
 
 def _fit(kernel: Matrix, target: Matrix, weight: Matrix) -> Matrix:

@@ -1,8 +1,9 @@
 """Mentions, texts, products -> head_edges: what no modifier can tell, "kurta" is-a "topwear", "cotton" is-a "material".
 
 Each domain has one root. The first level of the category path gives the domains of products; parts, materials, patterns and details
-are told apart by how their heads are used (`domains`). Below the roots stand the categories (`categories`), the heads that name
-products (`kinds`), and what texts and a seed taxonomy say of heads of the same domain (`patterns`, `taxonomy`).
+are told apart by how the language model reads their heads and how these are used (`domains`). Below the roots stand the categories
+(`categories`), the heads that name products (`kinds`), and what texts and a seed taxonomy say of heads of the same domain (`patterns`,
+`taxonomy`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgbuild.domains import DOMAINS, OTHER, PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
-from kgbuild.hierarchy.domains import DOMAINS, EXAMPLES, PRODUCT, REST, learn_domains
+from kgbuild.hierarchy.domains import learn_domains
 from kgbuild.hierarchy.kinds import category_kinds, title_kinds
 from kgbuild.hierarchy.names import (
     COMPOUND,
@@ -38,6 +40,10 @@ from kgbuild.tables import in_order
 
 _TITLED: Final = 0.05
 """The share (its lower bound) of a head's products whose titles have it as their name that makes it a product's for sure."""
+_DOUBTFUL: Final = 0.5
+"""A less probable domain gives way to that of the last word of the name."""
+_MAY_BE: Final = 0.2
+"""Unless it is less probably a product's than this, in all that else is known of it: a "can" in a deodorant's title is packaging."""
 
 
 def find_head_edges(
@@ -49,8 +55,8 @@ def find_head_edges(
     min_products: int,
     rules: Collection[str] = HEAD_RULES,
     taxonomy: Sequence[tuple[str, ...]] = (),
-) -> tuple[pa.Table, pa.Table]:
-    """The edges between heads, and the category concept of each product.
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """What kind of thing heads name, the edges between them, and the category concept of each product.
 
     Args:
         mentions: table mentions.
@@ -62,7 +68,7 @@ def find_head_edges(
         taxonomy: paths of a seed taxonomy, from `read_taxonomy`.
 
     Returns:
-        Tables head_edges (no circle, also none through modifiers) and product_categories.
+        Tables heads, head_edges (no circle, also none through modifiers) and product_categories.
     """
     said = Said.of(mentions, texts)
     categories = labelled(read_categories(products, name_of, min_products=min_products), said)
@@ -74,7 +80,7 @@ def find_head_edges(
         )
         stated_claims += taxonomy_claims(taxonomy, known, name_of)
     accepted = connect(said, categories, domain, stated_claims, rules=rules)
-    return _edge_rows(accepted.claims), _category_rows(categories)
+    return _head_rows(said, domain), _edge_rows(accepted.claims), _category_rows(categories)
 
 
 class Found(NamedTuple):
@@ -94,28 +100,15 @@ def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_pro
     n_products = said.products_a_head()
     heads = np.flatnonzero(n_products >= min_products).tolist()
     names = [said.heads[head] for head in heads]
-    of_categories = {name.head for name in categories.names}
-    spoken_for = {head for some in EXAMPLES.values() for head in some}
-    further = sorted(of_categories - spoken_for) or _title_names(said, heads, n_products, spoken_for)
-    examples = {**EXAMPLES, PRODUCT: (*EXAMPLES[PRODUCT], *further)}
-    found = learn_domains(names, count_usage(said, texts, heads), n_products[heads].tolist(), examples)
+    found = learn_domains(names, said.readings(heads), count_usage(said, texts, heads), n_products[heads].tolist())
     titled = np.bincount(said.pairs(said.first_names() & said.title)[0], minlength=len(said.heads))
-    is_name = [lower_bound(int(titled[head]), int(n_products[head])) >= _TITLED for head in heads]
-    surely = {head for head, named in zip(heads, is_name, strict=True) if named or said.heads[head] in of_categories}
-    return {
-        head: Found(*((PRODUCT, 1.0) if head in surely else (domain, sure)), int(n_products[head]))
-        for head, name, domain, sure in zip(heads, names, *found, strict=True)
-    }
-
-
-def _title_names(
-    said: Said, heads: Sequence[int], n_products: np.typing.NDArray[np.int64], but: Collection[str]
-) -> list[str]:
-    """Heads that name, in their titles, most of the products that say them: examples for a catalogue without categories."""
-    named = np.bincount(said.pairs(said.first_names() & said.title)[0], minlength=len(said.heads))
-    return [
-        said.heads[head] for head in heads if 3 * named[head] >= 2 * n_products[head] and said.heads[head] not in but
-    ]
+    of_categories = {name.head for name in categories.names}
+    domain = {}
+    for head, name, kind, sure, may_be in zip(heads, names, *found, strict=True):
+        is_name = lower_bound(int(titled[head]), int(n_products[head])) >= _TITLED and may_be >= _MAY_BE
+        surely = is_name or name in of_categories
+        domain[head] = Found(*((PRODUCT, 1.0) if surely else (kind, sure)), int(n_products[head]))
+    return domain
 
 
 def labelled(categories: Categories, said: Said) -> Categories:
@@ -160,14 +153,14 @@ def _patterns(said: Said, texts: pa.Table, domain: Mapping[int, str]) -> Iterato
 
 
 def _compounds(said: Said, domain: Mapping[int, Found]) -> Iterator[Claim]:
-    """A "v-neck" is a "neck", if they are of one domain or its own is but what is left; not for products: a t-shirt is no shirt."""
-    number = {said.heads[head]: head for head, found in domain.items() if found.name != PRODUCT}
+    """A "v-neck" is a "neck", if they are of one domain or its own is doubtful; not for products: a t-shirt is no shirt."""
+    number = {said.heads[head]: head for head, found in domain.items() if found.name not in (PRODUCT, OTHER)}
     for word, head in number.items():
         words = word.replace("-", " ").split()
         last = number.get(words[-1])
         if len(words) < 2 or last is None:
             continue
-        if domain[head].name in (REST, domain[last].name):
+        if domain[head].name == domain[last].name or domain[head].sure < _DOUBTFUL:
             yield Claim(Name(word), Name(words[-1]), COMPOUND, domain[head].n_products, 0.9)
 
 
@@ -188,7 +181,9 @@ def connect(
         stated_claims: what texts and a taxonomy say outright. Taken only where it leads to no second root ("the upper is a mesh").
         rules: as for `find_head_edges`.
     """
-    accepted = Accepted([*(categories.names[node] for node in categories.roots()), *(Name(name) for name in DOMAINS)])
+    accepted = Accepted(
+        [*(categories.names[node] for node in categories.roots()), *(Name(name) for name in DOMAINS if name != OTHER)]
+    )
     of_products = [head for head, found in domain.items() if found.name == PRODUCT]
     claims = [*categories.claims(), *category_kinds(said, categories, of_products), *_compounds(said, domain)]
     accepted.take(claim for claim in claims if claim.rule in rules)
@@ -196,7 +191,7 @@ def connect(
     accepted.take(claim for claim in title_kinds(said, homeless) if claim.rule in rules)
     accepted.take(claim for claim in stated_claims if claim.rule in rules and _agree(accepted, claim))
     if USAGE in rules:
-        heads = [(Name(said.heads[head]), *found) for head, found in sorted(domain.items())]
+        heads = [(Name(said.heads[head]), *found) for head, found in sorted(domain.items()) if found.name != OTHER]
         mentioned = {name.head for name, *_ in heads}
         nodes = [
             (name, PRODUCT, 1.0, 0) for name in categories.names if not name.modifiers or name.head not in mentioned
@@ -215,6 +210,16 @@ def _nearer(accepted: Accepted, name: Name) -> bool:
 def _agree(accepted: Accepted, claim: Claim) -> bool:
     low, high = accepted.roots_of(claim.low), accepted.roots_of(claim.high)
     return not low or low == high
+
+
+def _head_rows(said: Said, domain: Mapping[int, Found]) -> pa.Table:
+    columns = {
+        "head_noun": [said.heads[head] for head in domain],
+        "domain": [found.name for found in domain.values()],
+        "confidence": pa.array([found.sure for found in domain.values()], pa.float32()),
+        "n_products": pa.array([found.n_products for found in domain.values()], pa.int64()),
+    }
+    return in_order(pa.table(columns), "heads")
 
 
 def _edge_rows(claims: Sequence[Claim]) -> pa.Table:

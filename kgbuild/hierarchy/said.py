@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgbuild.domains import DOMAINS
 from kgbuild.errors import TableError
 
 Ints = npt.NDArray[np.int64]
@@ -22,8 +23,9 @@ TITLE = "title"
 class Said:
     """Mention i stands in text `text[i]` of product `product[i]`, from `start[i]` to `end[i]`, and has head `head[i]`.
 
-    Ordered by text, start, and the longest first. `outer` is the row of the last mention of another span around it, or -1; `title`
-    says that the text is a title. Numbers of texts are rows of the table of texts; heads and products ascend with their names.
+    `domain[i]` is the place in `kgbuild.domains.DOMAINS` of what the head names there. Ordered by text, start, and the
+    longest first. `outer` is the row of the last mention of another span around it, or -1; `title` says that the text is a title. Numbers
+    of texts are rows of the table of texts; heads and products ascend with their names.
     """
 
     heads: list[str]
@@ -35,6 +37,7 @@ class Said:
     end: Ints
     title: Bools
     outer: Ints
+    domain: Ints
     modifiers: pa.ListArray
 
     @classmethod
@@ -54,12 +57,20 @@ class Said:
         products, product = _ranks(texts["product_id"].take(pa.array(place)))
         title = pc.equal(texts["field"], TITLE).take(pa.array(place)).to_numpy(zero_copy_only=False)
         modifiers = mentions["modifiers"].take(rows).combine_chunks()
+        domain = pc.index_in(mentions["domain"].take(rows), value_set=pa.array(DOMAINS))
         outer = np.array(_enclosing(place.tolist(), start.tolist(), end.tolist()), np.int64)
-        return cls(heads, products, _ints(head), _ints(product), place, start, end, title, outer, modifiers)
+        return cls(
+            heads, products, _ints(head), _ints(product), place, start, end, title, outer, _ints(domain), modifiers
+        )
 
     def products_a_head(self) -> Ints:
         """How many products say each head."""
         return np.bincount(self.pairs(np.ones(len(self.head), bool))[0], minlength=len(self.heads))
+
+    def readings(self, heads: Sequence[int]) -> Ints:
+        """(heads, kinds) how many mentions of each head are read as each kind."""
+        keys = np.bincount(self.head * len(DOMAINS) + self.domain, minlength=len(self.heads) * len(DOMAINS))
+        return keys.reshape(-1, len(DOMAINS))[list(heads)]
 
     def pairs(self, some: Bools) -> tuple[Ints, Ints]:
         """The distinct (head, product) of some mentions."""

@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from kgbuild.domains import OTHER
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.canonical import GENDERS, head_lemma, strip_suffix
 
 
 @dataclass
 class Graph:
-    """Which atoms head a listed concept, and which atom modifies which (`links`: modifier's last atom -> heads)."""
+    """Which atoms head a listed concept, and which atom modifies which (`links`: modifier's last atom -> heads).
+
+    `domains` tells what kind of thing a head names, where that is known.
+    """
 
     listed: set[int] = field(default_factory=set)
     links: set[tuple[int, int]] = field(default_factory=set)
+    domains: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Found:
-    """One maximal concept at its place; `start` and `end` count characters of the text."""
+    """One maximal concept at its place; `start` and `end` count characters of the text, `domain` is what its head names there."""
 
     head: str
     modifiers: tuple[str, ...]
     start: int
     end: int
+    domain: str = OTHER
 
 
 def concepts_of(atoms: Atoms, graph: Graph, *, is_title: bool) -> list[Found]:
@@ -39,7 +45,8 @@ def concepts_of(atoms: Atoms, graph: Graph, *, is_title: bool) -> list[Found]:
         units = [u for u in units if is_title or u not in GENDERS]
         covered = [place, *(i for part in parts for i in _covered(part, below))]
         start, end = min(atoms.start[i] for i in covered), max(atoms.end[i] for i in covered)
-        found.append(Found(head_lemma(atoms.word[place]), tuple(dict.fromkeys(u for u in units if u)), start, end))
+        modifiers = tuple(dict.fromkeys(u for u in units if u))
+        found.append(Found(head_lemma(atoms.word[place]), modifiers, start, end, graph.domains.get(place, OTHER)))
     return found
 
 

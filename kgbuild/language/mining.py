@@ -79,6 +79,7 @@ def _mention_rows(row: Mapping[str, Any], found: Iterable[Found]) -> Iterator[di
             "concept_id": name,
             "head_noun": concept.head,
             "modifiers": sorted(set(concept.modifiers)),
+            "domain": concept.domain,
         }
 
 

@@ -1,4 +1,4 @@
-"""The concept model: sentences as atoms -> which atoms head a concept and which modify which.
+"""The concept model: sentences as atoms -> which atoms head a concept, what these name, and which modify which.
 
 The thresholds are those that gave the best held-out F1 when the model was learned. A sentence in which rounding could turn a decision is
 read again alone, so what is found in it never depends on the sentences read with it.
@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kgbuild.domains import DOMAINS
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.decode import Graph
 from kgbuild.language.inputs import SentenceRows, Vocabulary, sentence_rows, stacked
@@ -73,26 +75,39 @@ class ConceptModel:
             for first in range(0, len(pieces), step := max(1, _TOGETHER // length)):
                 some = pieces[first : first + step]
                 for (number, start, _), found in zip(some, self._decide([rows for *_, rows in some]), strict=True):
-                    _add(graphs[number], start, sentences[number], *found)
+                    _add(graphs[number], start, sentences[number], found)
         return graphs
 
-    def _decide(self, rows: Sequence[SentenceRows]) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """For each sentence the places listed, and the pairs (modifier, modified) linked."""
-        listed, links = self.network.scores(stacked(rows))
-        for place, (heads, pairs) in enumerate(
-            zip(listed - _logit(self.listed), links - _logit(self.link), strict=True)
-        ):
-            if len(rows) > 1 and min(np.abs(heads).min(), np.abs(pairs).min()) < _DOUBT:
+    def _decide(self, rows: Sequence[SentenceRows]) -> Iterator[_Decided]:
+        """What is decided on each sentence."""
+        scores = self.network.scores(stacked(rows))
+        listed, links = scores.listed - _logit(self.listed), scores.links - _logit(self.link)
+        kinds = self.network.domains(scores.words[listed > 0])
+        ends = np.cumsum((listed > 0).sum(axis=1))
+        for place, (heads, pairs, own) in enumerate(zip(listed, links, np.split(kinds, ends[:-1]), strict=True)):
+            highest = np.partition(own, -2, axis=1)[:, -2:]
+            nearest = min(np.abs(heads).min(), np.abs(pairs).min(), np.diff(highest, axis=1).min(initial=np.inf))
+            if len(rows) > 1 and nearest < _DOUBT:
                 yield from self._decide(rows[place : place + 1])
             else:
-                yield np.flatnonzero(heads > 0), np.argwhere(pairs > 0)
+                yield _Decided(np.flatnonzero(heads > 0), own.argmax(axis=1), np.argwhere(pairs > 0))
 
 
-def _add(graph: Graph, start: int, atoms: Atoms, listed: npt.NDArray[np.intp], links: npt.NDArray[np.intp]) -> None:
+class _Decided(NamedTuple):
+    """The places listed, the number of what each names, and the pairs (modifier, modified) linked."""
+
+    listed: npt.NDArray[np.intp]
+    domains: npt.NDArray[np.intp]
+    links: npt.NDArray[np.intp]
+
+
+def _add(graph: Graph, start: int, atoms: Atoms, decided: _Decided) -> None:
     """Put what was found in one piece into its sentence's graph; signs head and modify nothing."""
     said = [any(letter.isalnum() for letter in word) for word in atoms.word]
-    graph.listed |= {start + place for place in listed.tolist() if said[start + place]}
-    pairs = {(start + part, start + whole) for part, whole in links.tolist()}
+    graph.listed |= {start + place for place in decided.listed.tolist() if said[start + place]}
+    kinds = zip(decided.listed.tolist(), decided.domains.tolist(), strict=True)
+    graph.domains |= {start + place: DOMAINS[kind] for place, kind in kinds}
+    pairs = {(start + part, start + whole) for part, whole in decided.links.tolist()}
     graph.links |= prune({(part, whole) for part, whole in pairs if said[part] and said[whole]})
 
 

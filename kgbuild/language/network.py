@@ -1,8 +1,9 @@
-"""The concept network in numpy: which words head a concept, and which modify which. Learned by `kgbuild.language.learning.fit` in torch.
+"""The concept network in numpy: which words head a concept, which modify which, and what kind of thing a head names.
 
-An encoder of blocks (a window of three words, self-attention with a learned bias for each distance, a feed-forward layer) reads the
-words of one sentence; a pair scorer looks at both words, their distance and what stands between them (sums of learned marks), and
-looks again after each word has seen what it seems to modify and what seems to modify it.
+Learned by `kgbuild.language.learning.fit` in torch. An encoder of blocks (a window of three words, self-attention with a learned bias
+for each distance, a feed-forward layer) reads the words of one sentence; a pair scorer looks at both words, their distance and what
+stands between them (sums of learned marks), and looks again after each word has seen what it seems to modify and what seems to modify
+it.
 
 All sentences of a call have the same number of words, so nothing is padded and a sentence's scores do not depend on its company, rounding
 aside (`kgbuild.language.model` reads a sentence alone where rounding could decide).
@@ -15,6 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +55,14 @@ class Inputs:
     classes: Ints
 
 
+class Scores(NamedTuple):
+    """Log odds that a word heads a concept, (n, t), and that word i modifies word j, (n, t, t); the words as last seen and as they came in, (n, t, 2 width)."""
+
+    listed: Floats
+    links: Floats
+    words: Floats
+
+
 @dataclass(frozen=True)
 class Network:
     """Weights and sizes; `scores` is a pure function of both and the inputs."""
@@ -73,17 +83,22 @@ class Network:
         save_file(half, folder / "network.safetensors")
         (folder / "network.json").write_text(json.dumps(asdict(self.shape), sort_keys=True), "utf-8")
 
-    def scores(self, inputs: Inputs) -> tuple[Floats, Floats]:
-        """Log odds that a word heads a concept, (n, t), and that word i modifies word j, (n, t, t)."""
-        x = self._encode(inputs)
+    def scores(self, inputs: Inputs) -> Scores:
+        """What heads a concept and what modifies what."""
+        embedded = self._embed(inputs)
+        x = self._encode(embedded)
         allowed = allowed_pairs(inputs.word.shape[1])
         links, listed = self._pair_scores("heads.0", x), self._listed_scores("heads.0", x)
         for turn in range(self.shape.rounds):
             x = self._seen_links(f"mix.{turn}", x, links, listed, allowed)
             links, listed = self._pair_scores(f"heads.{turn + 1}", x), self._listed_scores(f"heads.{turn + 1}", x)
-        return listed[..., 0], np.where(allowed, links, -30.0)
+        return Scores(listed[..., 0], np.where(allowed, links, -30.0), np.concatenate([x, embedded], -1))
 
-    def _encode(self, inputs: Inputs) -> Floats:
+    def domains(self, words: Floats) -> Floats:
+        """(n, 2 width) words as `scores` saw them -> (n, kinds) unnormalised log odds of each of `kgbuild.domains.DOMAINS`."""
+        return self._linear("domain.l2", _relu(self._linear("domain.l1", words)))
+
+    def _embed(self, inputs: Inputs) -> Floats:
         w = self.weights
         x = (
             w["enc.emb.w.weight"][inputs.word]
@@ -93,7 +108,9 @@ class Network:
         x += w["enc.emb.shape.weight"][inputs.shape] + w["enc.emb.flag.weight"][inputs.field]
         for place in range(3):
             x += w[f"enc.emb.lex.{place}.weight"][inputs.classes[..., place]]
-        x = self._norm("enc.emb.ln", x)
+        return self._norm("enc.emb.ln", x)
+
+    def _encode(self, x: Floats) -> Floats:
         for block in range(self.shape.blocks):
             x = self._block(f"enc.blocks.{block}", x)
         return self._norm("enc.ln", x)
@@ -159,7 +176,7 @@ class Network:
             x.reshape(-1, x.shape[-1]) @ self.weights[f"{name}.weight"].T
         )  # one large product, not one a sentence
         out += self.weights[f"{name}.bias"]
-        return out.reshape(*x.shape[:-1], -1)
+        return out.reshape(*x.shape[:-1], out.shape[-1])
 
     def _norm(self, name: str, x: Floats) -> Floats:
         x = x - x.mean(-1, keepdims=True)

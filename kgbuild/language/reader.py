@@ -100,4 +100,5 @@ def _without(graph: Graph, atoms: Atoms, skip: int) -> Graph:
     if not skip:
         return graph
     early = {place for place, end in enumerate(atoms.end) if end <= skip}
-    return Graph(graph.listed - early, {(part, whole) for part, whole in graph.links if not {part, whole} & early})
+    links = {(part, whole) for part, whole in graph.links if not {part, whole} & early}
+    return Graph(graph.listed - early, links, graph.domains)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kgbuild.language.inputs import TEXT, TITLE, UNKNOWN, SentenceRows
-from kgbuild.language.learning.networks import Batch, ConceptNet, Encoder
+from kgbuild.language.learning.networks import Batch, ConceptNet, DomainReader, Encoder
 from kgbuild.language.network import Network, Shape
 
 Progress = Callable[[str], None]
@@ -170,9 +170,18 @@ def agreed(nets: Sequence[ConceptNet], sentences: Sequence[SentenceRows]) -> Ite
 
 
 def shipped(net: ConceptNet) -> Network:
-    """The weights as numpy computes with them, rounded to what is stored."""
-    weights = {name: w.detach().half().float().numpy() for name, w in net.state_dict().items()}
-    return Network(weights, net.shape)
+    """The weights as numpy computes with them, rounded to what is stored; of domains it says nothing yet."""
+    return with_domains(Network(_stored(net), net.shape), DomainReader(net.shape.width))
+
+
+def with_domains(network: Network, reader: DomainReader) -> Network:
+    """The network with the reader's weights in the place of its own."""
+    own = {f"domain.{name}": weight for name, weight in _stored(reader).items()}
+    return Network({**network.weights, **own}, network.shape)
+
+
+def _stored(net: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
+    return {name: w.detach().half().float().numpy() for name, w in net.state_dict().items()}
 
 
 def padded(sentences: Sequence[SentenceRows]) -> Batch:

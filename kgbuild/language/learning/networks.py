@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kgbuild.domains import DOMAINS
 from kgbuild.language.inputs import HASHED, TEXT, TITLE
 from kgbuild.language.model import LONGEST
 from kgbuild.language.network import ATTENTION_REACH, FURTHEST, NEAREST, Shape, allowed_pairs
 
-MARKS, PAIR_WIDTH, ROLE_WIDTH = 16, 32, 96
+MARKS, PAIR_WIDTH, ROLE_WIDTH, DOMAIN_WIDTH = 16, 32, 96, 128
 _ROWS = HASHED + 1
 
 
@@ -209,6 +210,28 @@ class ConceptNet(nn.Module):
             x = mix(x, *rounds[-1], allowed)
             rounds.append(scorer(x))
         return rounds, allowed
+
+
+class DomainReader(nn.Module):
+    """(n, 2 width) words as the last round sees them and as embedded -> (n, kinds) log odds of each of `kgbuild.domains.DOMAINS`.
+
+    In learning some embeddings are hidden, for the sake of words that have none of their own. Untrained it says nothing.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.2)
+        self.l1, self.l2 = nn.Linear(2 * width, DOMAIN_WIDTH), nn.Linear(DOMAIN_WIDTH, len(DOMAINS))
+        nn.init.zeros_(self.l2.weight)
+        nn.init.zeros_(self.l2.bias)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Unnormalised."""
+        if self.training:
+            hidden = (torch.rand(len(words), 1) < 0.3) & (torch.arange(words.shape[1]) >= words.shape[1] // 2)
+            words = words.masked_fill(hidden, 0)
+        said: Tensor = self.l2(self.drop(functional.relu(self.l1(self.drop(words)))))
+        return said
 
 
 def _with_gaps(batch: Batch, rate: float) -> Batch:

@@ -1,7 +1,8 @@
 """The recipe of the shipped pipeline, one command.
 
     python -m kgbuild.language.learning.recipe --treebank ../shared/data/treebank --catalogue ../shared/data/catalog/train.parquet \
-        --gold ../shared/gold/train.jsonl --labels data/annotations.txt --out kgbuild/models/en_kgbuild
+        --gold ../shared/gold/train.jsonl --labels data/annotations.txt --heads data/head_domains.txt \
+        --out kgbuild/models/en_kgbuild
 
 Five steps: word classes from the catalogue (`lexicon`), an encoder that guesses hidden words of the catalogue (`words`), five concept
 networks that each lack a fifth of the gold, whose scores on that fifth are the honest estimate (`folds`), the network that is shipped,
@@ -17,6 +18,10 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -25,7 +30,8 @@ import torch
 
 from kgbuild.language.inputs import Vocabulary
 from kgbuild.language.learning.annotations import gold_texts, labelled_texts
-from kgbuild.language.learning.fit import SHAPE, Sample, agreed, fine_tune, pretrain, shipped
+from kgbuild.language.learning.domains import head_words, held_out_domains, read_head_domains, train_domains
+from kgbuild.language.learning.fit import SHAPE, Sample, agreed, fine_tune, pretrain, shipped, with_domains
 from kgbuild.language.learning.held_out import HeldOut, best_thresholds, held_out, score_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.parser import train_pipeline
@@ -47,7 +53,7 @@ REPEATS = 3
 """How often the annotated texts come in one pass over the catalogue's own."""
 SILVER_STEP = 2
 """Every so-manieth distinct sentence of the catalogue is read by the networks of the folds."""
-PARSED_STEP = 4
+PARSED_STEP = 8
 """Sentences of every so-manieth product become trees for the parser."""
 _ENCODER, _FOLD, _THRESHOLDS = "encoder.pt", "fold{}.pt", "thresholds.json"
 
@@ -124,6 +130,16 @@ def train_concepts(catalogue: Path, gold: Path, labels: Path, work: Path, out: P
     )
     listed, link = json.loads((work / _THRESHOLDS).read_text("utf-8"))
     ConceptModel(shipped(net), vocabulary, listed, link).save(out / COMPONENT)
+
+
+def learn_domains(catalogue: Path, heads: Path, out: Path, *, seed: int) -> None:
+    """What kind of thing a head noun names, upon the network in the pipeline's folder; logs the share found of nouns not learned from."""
+    model, labels = ConceptModel.load(out / COMPONENT), read_head_domains(heads)
+    found = head_words(model, _texts(catalogue), labels, seed=seed)
+    log.info("%d of %d labelled head nouns at %d places", len(set(found.heads)), len(labels), len(found.heads))
+    log.info("domains of nouns held out: %.3f", held_out_domains(found, labels, seed=seed))
+    network = with_domains(model.network, train_domains(found, labels, seed=seed))
+    replace(model, network=network).save(out / COMPONENT)
 
 
 def _ours(catalogue: Path, gold: Path, labels: Path, work: Path) -> list[Sample]:
@@ -208,9 +224,12 @@ def main() -> None:
     parser.add_argument(
         "--labels", type=Path, required=True, help="labels of texts of the catalogue: data/annotations.txt"
     )
+    parser.add_argument("--heads", type=Path, required=True, help="domains of head nouns: data/head_domains.txt")
     parser.add_argument("--work", type=Path, default=Path(".kgbuild/recipe"), help="what one step leaves to the next")
     parser.add_argument("--out", type=Path, required=True, help="the pipeline's folder")
-    parser.add_argument("--step", choices=("all", "lexicon", "words", "folds", "concepts", "treebank"), default="all")
+    parser.add_argument(
+        "--step", choices=("all", "lexicon", "words", "folds", "concepts", "domains", "treebank"), default="all"
+    )
     parser.add_argument("--steps", type=int, default=3600, help="updates of tagger and parser on the treebank")
     parser.add_argument("--mixed-steps", type=int, default=1200, help="updates of both on treebank and catalogue")
     parser.add_argument("--word-steps", type=int, default=4600, help="updates of the guessing of hidden words")
@@ -230,6 +249,8 @@ def main() -> None:
         train_folds(*sources, epochs=given.epochs, seed=given.seed, workers=given.threads)
     if given.step in ("all", "concepts"):
         train_concepts(*sources, given.out, epochs=given.epochs, seed=given.seed)
+    if given.step in ("all", "domains"):
+        learn_domains(given.catalogue, given.heads, given.out, seed=given.seed)
     if given.step in ("all", "treebank"):
         train_parser(
             given.treebank,
@@ -240,7 +261,7 @@ def main() -> None:
             mixed_steps=given.mixed_steps,
             seed=given.seed,
         )
-    if given.step in ("all", "concepts", "treebank"):
+    if given.step in ("all", "concepts", "domains", "treebank"):
         add_reader(given.out)
     log.info("%s", json.dumps({"out": str(given.out)}))
 

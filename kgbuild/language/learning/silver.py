@@ -2,7 +2,7 @@
 
 Two readers look at a sentence. The first parser gives a whole tree by the treebank's conventions, and errs on catalogue language; the
 network says which word modifies which head, and nothing else. Where they agree the tree stays. Where they differ the modifier is hung
-where the network says, by the treebank's conventions (`trees.Tree.correct`). A sentence in which this gives no sound tree, or in which a link
+where the network says, by the treebank's conventions (`Tree.correct`). A sentence in which this gives no sound tree, or in which a link
 cannot be had, is left out.
 """
 

@@ -53,7 +53,7 @@ REPEATS = 3
 """How often the annotated texts come in one pass over the catalogue's own."""
 SILVER_STEP = 2
 """Every so-manieth distinct sentence of the catalogue is read by the networks of the folds."""
-PARSED_STEP = 8
+PARSED_STEP = 24
 """Sentences of every so-manieth product become trees for the parser."""
 _ENCODER, _FOLD, _THRESHOLDS = "encoder.pt", "fold{}.pt", "thresholds.json"
 
@@ -231,7 +231,7 @@ def main() -> None:
         "--step", choices=("all", "lexicon", "words", "folds", "concepts", "domains", "treebank"), default="all"
     )
     parser.add_argument("--steps", type=int, default=3600, help="updates of tagger and parser on the treebank")
-    parser.add_argument("--mixed-steps", type=int, default=1200, help="updates of both on treebank and catalogue")
+    parser.add_argument("--mixed-steps", type=int, default=400, help="updates of both on treebank and catalogue")
     parser.add_argument("--word-steps", type=int, default=4600, help="updates of the guessing of hidden words")
     parser.add_argument("--epochs", type=int, default=18, help="passes over the annotated texts")
     parser.add_argument("--threads", type=int, default=2, help="the same number gives the same bytes")

@@ -6,7 +6,7 @@ Draws 200 edges of table is_a_edges, and 100 of those between heads, by a fixed 
 bench/is_a_head_edges.tsv. A person writes y or n into the column verdict; verdicts that are there stay for edges that are drawn again,
 and precision is reported over what is judged. Then article types (the third level of the category path): the edges are found anew from
 a path cut to two levels, and a type counts when its canonical concept reaches its sub-category (of "Necklace and Chains" each part that
-texts name); `left out` hides the second level of the
+texts name as a product); `left out` hides the second level of the
 type's own products too.
 """
 
@@ -23,11 +23,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.hierarchy import machine
+from kgbuild.domains import PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
 from kgbuild.hierarchy.heads import Found, connect, find_domains, labelled
 from kgbuild.hierarchy.names import HEAD_RULES, Name, product_label
-from kgbuild.hierarchy.said import Said
+from kgbuild.hierarchy.said import Said, as_said
 from kgbuild.language.names import name_form
 from kgbuild.naming import canonical_mentions
 from kgbuild.table_files import TableFolder
@@ -87,7 +88,7 @@ def attached(release: TableFolder, *, min_products: int = 3) -> list[tuple[str, 
     said = Said.of(mentions, texts)
     two = labelled(read_categories(cut(products, 2), name_form, min_products=min_products), said)
     domain = find_domains(said, texts, two, min_products=min_products)
-    known = {said.heads[head] for head in domain}
+    known = {said.heads[head] for head, found in domain.items() if found.name == PRODUCT}
     reached = reach(said, two, domain)
     members: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for product, path in zip(products["product_id"].to_pylist(), products["category_path"].to_pylist(), strict=True):
@@ -97,7 +98,8 @@ def attached(release: TableFolder, *, min_products: int = 3) -> list[tuple[str, 
     for kind, some in sorted(members.items()):
         if len(some) < min_products:
             continue
-        lows = [Name(*name_form(part)) for part in re.split(r"\band\b|&", kind)]
+        parts = re.split(r"\band\b|&", kind)
+        lows = as_said([Name(*name_form(part)) for part in parts], [len(some)] * len(parts), said)
         lows = [low for low in lows if low.head in known] or lows[:1]
         sub = Counter(of for _, of in some).most_common(1)[0][0]
         high = relabelled(two, Name(*name_form(sub)))

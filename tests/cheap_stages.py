@@ -59,6 +59,7 @@ def mine_words(shard: pa.Table, tables: TableFolder, config: Config) -> Tables:
                 mentions.append({
                     "text_id": row["text_id"], "start": start, "end": at, "surface_form": word,
                     "concept_id": concept_id(word.lower(), []), "head_noun": word.lower(), "modifiers": [],
+                    "domain": "product",
                 })  # fmt: skip
     return {"mentions": _table("mentions", mentions), "rejects/mentions": reject_rows("mentions", rejects)}
 

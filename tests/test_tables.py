@@ -29,6 +29,7 @@ MENTION = {
     "concept_id": "c",
     "head_noun": "dress",
     "modifiers": ["red"],
+    "domain": "product",
 }
 
 

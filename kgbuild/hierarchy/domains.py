@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgbuild.domains import DOMAINS, OTHER, PRODUCT
+from kgbuild.domains import DOMAINS, OTHER
 from kgbuild.hierarchy.said import Ints
 from kgbuild.hierarchy.usage import Usage
 from kgbuild.tables import reject_rows
@@ -25,16 +25,17 @@ Matrix = npt.NDArray[np.float64]
 SURE_OTHER: Final = 0.6
 """A head noun less probably OTHER than this goes by its next best kind: to leave a thing out is worse than to keep what is none."""
 
+LEAST: Final = 0.3
+"""A kind less probable than this is a guess, and the noun OTHER all the same."""
+
 _PRIOR, _FLOOR = 0.3, 1e-4  # readings added to each kind; the least probability of usage
 _STEPS, _RIDGE, _TRAINED_ON, _BLOCK = 300, 1e-4, 800, 2_048
 
 
 def learn_domains(
     heads: Sequence[str], readings: Ints, usage: Usage, n_products: Sequence[int]
-) -> tuple[list[str], list[float], list[float]]:
-    """The domain of each head noun, how probable it is, and how probable that the noun names a product.
-
-    Probabilities are rounded to three digits, so that they do not hang on the machine.
+) -> tuple[list[str], list[float]]:
+    """The domain of each head noun, and how probable it is (rounded to three digits, so that it does not hang on the machine).
 
     Args:
         heads: the nouns.
@@ -43,7 +44,7 @@ def learn_domains(
         n_products: how many products say it; the commonest are learned from.
     """
     if not heads:
-        return [], [], []
+        return [], []
     read = (readings + _PRIOR) / (readings + _PRIOR).sum(axis=1, keepdims=True)
     common = sorted(range(len(heads)), key=lambda head: (-n_products[head], heads[head]))[:_TRAINED_ON]
     rows = np.array(sorted(common))
@@ -54,10 +55,9 @@ def learn_domains(
     other = DOMAINS.index(OTHER)
     eligible = probable.copy()
     eligible[probable[:, other] < SURE_OTHER, other] = 0.0
-    best = eligible.argmax(axis=1)
-    probable = probable.round(3)
-    sure, product = probable[np.arange(len(best)), best], probable[:, DOMAINS.index(PRODUCT)]
-    return [DOMAINS[one] for one in best.tolist()], sure.tolist(), product.tolist()
+    best = np.where(eligible.max(axis=1) >= LEAST, eligible.argmax(axis=1), other)
+    sure = probable[np.arange(len(best)), best].round(3)
+    return [DOMAINS[one] for one in best.tolist()], sure.tolist()
 
 
 def leave_out_others(mentions: pa.Table, heads: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -8,6 +8,7 @@ are told apart by how the language model reads their heads and how these are use
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -20,7 +21,7 @@ from kgbuild.domains import DOMAINS, OTHER, PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
 from kgbuild.hierarchy.domains import learn_domains
-from kgbuild.hierarchy.kinds import category_kinds, title_kinds
+from kgbuild.hierarchy.kinds import category_kinds, product_senses, title_kinds
 from kgbuild.hierarchy.names import (
     COMPOUND,
     HEAD_RULES,
@@ -33,17 +34,18 @@ from kgbuild.hierarchy.names import (
     product_label,
 )
 from kgbuild.hierarchy.patterns import stated
-from kgbuild.hierarchy.said import Said
+from kgbuild.hierarchy.said import Said, as_said
 from kgbuild.hierarchy.taxonomy import taxonomy_claims
 from kgbuild.hierarchy.usage import count_usage
 from kgbuild.tables import in_order
 
 _TITLED: Final = 0.05
-"""The share (its lower bound) of a head's products whose titles have it as their name that makes it a product's for sure."""
+"""The share (its lower bound) of a head's products whose titles have it as their name that makes it a product's for sure, if
+at least half of these titles are read so."""
+_HEADED: Final = 0.02
+"""And the share of a head's products that lie in categories of that head: of all sleeves few are a "Tablet Sleeve"."""
 _DOUBTFUL: Final = 0.5
 """A less probable domain gives way to that of the last word of the name."""
-_MAY_BE: Final = 0.2
-"""Unless it is less probably a product's than this, in all that else is known of it: a "can" in a deodorant's title is packaging."""
 
 
 def find_head_edges(
@@ -94,25 +96,33 @@ class Found(NamedTuple):
 def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_products: int) -> dict[int, Found]:
     """The domain of each head (number of `said`) with enough products.
 
-    It is surely a product's if it heads a category's name, or if titles have it as their name for some of the products that say it: a
-    part is hardly ever that, and "heel" is both.
+    It is surely a product's if it heads the names of categories that hold some of its products, or if titles have it
+    as their name for some of the products that say it and are mostly read so: a part is hardly ever that, "heel" is both, and a "can" in
+    a deodorant's title is packaging.
     """
     n_products = said.products_a_head()
     heads = np.flatnonzero(n_products >= min_products).tolist()
     names = [said.heads[head] for head in heads]
     found = learn_domains(names, said.readings(heads), count_usage(said, texts, heads), n_products[heads].tolist())
-    titled = np.bincount(said.pairs(said.first_names() & said.title)[0], minlength=len(said.heads))
-    of_categories = {name.head for name in categories.names}
+    naming = said.first_names() & said.title
+    titled, so_read = (
+        np.bincount(said.pairs(some)[0], minlength=len(said.heads)).tolist()
+        for some in (naming, naming & (said.domain == DOMAINS.index(PRODUCT)))
+    )
+    headed = Counter[str]()
+    for node, rows in categories.rows_of():
+        headed[categories.names[node].head] += len(rows)
     domain = {}
-    for head, name, kind, sure, may_be in zip(heads, names, *found, strict=True):
-        is_name = lower_bound(int(titled[head]), int(n_products[head])) >= _TITLED and may_be >= _MAY_BE
-        surely = is_name or name in of_categories
-        domain[head] = Found(*((PRODUCT, 1.0) if surely else (kind, sure)), int(n_products[head]))
+    for head, name, kind, sure in zip(heads, names, *found, strict=True):
+        n = int(n_products[head])
+        is_name = lower_bound(titled[head], n) >= _TITLED and 2 * so_read[head] >= titled[head]
+        surely = is_name or lower_bound(min(n, headed[name]), n) >= _HEADED
+        domain[head] = Found(*((PRODUCT, 1.0) if surely else (kind, sure)), n)
     return domain
 
 
 def labelled(categories: Categories, said: Said) -> Categories:
-    """Roots as whole names ("personal care"), and "lip product" for a category "Lips": its products are no lips.
+    """Categories under the names of the texts, roots as whole names ("personal care"), and "lip product" for "Lips": these are no lips.
 
     A name is no kind of its products when no text names them so but titles have it as a modifier, or when finer categories do ("lip
     gloss"), with more than half as many products as some text names so.
@@ -122,13 +132,15 @@ def labelled(categories: Categories, said: Said) -> Categories:
     parents = pc.list_parent_indices(said.modifiers).to_numpy()
     number = {product: place for place, product in enumerate(said.products)}
     at = np.array([number.get(product, -1) for product in categories.products], np.int64)
-    names = list(categories.names)
+    sizes = {node: len(rows) for node, rows in categories.rows_of()}
+    names = as_said(categories.names, [sizes[node] for node in range(len(sizes))], said)
     named = said.first_names()
     modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
     for node, rows in categories.rows_of():
         head, modifiers = names[node]
         if node in roots:
-            names[node] = Name(" ".join([*modifiers, head]))
+            first = categories.names[node]
+            names[node] = Name(" ".join([*first.modifiers, first.head]))
         elif not modifiers:
             finer = sum(len(some) for name, some in modified if head in name.modifiers and np.isin(some, rows).all())
             as_unit = parents[pc.equal(flat, head).to_numpy(zero_copy_only=False)]
@@ -185,9 +197,16 @@ def connect(
         [*(categories.names[node] for node in categories.roots()), *(Name(name) for name in DOMAINS if name != OTHER)]
     )
     of_products = [head for head, found in domain.items() if found.name == PRODUCT]
+    others = [head for head, found in domain.items() if found.name not in (PRODUCT, OTHER)]
     claims = [*categories.claims(), *category_kinds(said, categories, of_products), *_compounds(said, domain)]
+    claims += product_senses(said, categories, others)
     accepted.take(claim for claim in claims if claim.rule in rules)
-    homeless = [head for head in of_products if not _nearer(accepted, Name(said.heads[head]))]
+    placed = frozenset(categories.names)
+    homeless = [
+        head
+        for head in of_products
+        if Name(said.heads[head]) not in placed and not _nearer(accepted, Name(said.heads[head]))
+    ]
     accepted.take(claim for claim in title_kinds(said, homeless) if claim.rule in rules)
     accepted.take(claim for claim in stated_claims if claim.rule in rules and _agree(accepted, claim))
     if USAGE in rules:

@@ -8,6 +8,7 @@ round (asymmetric co-occurrence after Sanderson and Croft 1999, with Wilson's bo
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kgbuild.domains import DOMAINS, PRODUCT
 from kgbuild.hierarchy.categories import MAJORITY, Categories, home
 from kgbuild.hierarchy.names import COOCCURRENCE, Claim, Name, lower_bound, product_label
 from kgbuild.hierarchy.said import Ints, Said
@@ -26,14 +28,23 @@ with at most this probability, divided by the number of modifiers that are tried
 CLEAR: Final = 0.9
 """And so large a share of them must lie there."""
 
-_ENOUGH: Final = 3
+SCATTERED: Final = 0.75
+"""The lower bound that the share must reach at a level below which the products scatter."""
+
+COLLOCATED: Final = 0.3
+
+RARE: Final = 0.25
+"""And where the category bears the name of the bare head, at most so large a share of the bare head's ("clothing set", "apparel set")."""
+
+_ENOUGH, _ENOUGH_MODIFIED = 3, 5
 _NONE: Final = np.zeros(0, np.int64)
 
 
 def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -> list[Claim]:
     """What is above each of `heads` (numbers of `said`), and above those of their modified forms that belong elsewhere.
 
-    Titles count where they name three products or more, else all texts. A head that names fewer is left out: what other things its
+    Titles count where they name three products or more, else all texts. A category of that name is what it stands for, unless it has fewer
+    than half of these products ("Perfumes" beside "Fragrance"). A head that names fewer is left out: what other things its
     texts mention says little ("wear it with jeans").
     """
     levels = _levels_by_product(said, categories)
@@ -45,6 +56,10 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
     in_titles = np.flatnonzero(named & said.title)
     titles = dict(_groups(said.head[in_titles], in_titles))
     own = {name: number for number, name in enumerate(categories.names)}
+    size = {categories.names[node]: len(rows) for node, rows in categories.rows_of()}
+    of_head: dict[str, list[int]] = defaultdict(list)  # "nail polish" stands below polish, not above
+    for node, category in enumerate(categories.names):
+        of_head[category.head].append(node)
     by_name = {
         number: naming[head]
         for head, word in enumerate(said.heads)
@@ -56,16 +71,46 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
         rows = titling[head] if len(titling.get(head, _NONE)) >= _ENOUGH else naming.get(head, _NONE)
         if product_label(name) in own and len(rows):
             claims.append(Claim(name, product_label(name), COOCCURRENCE, len(rows), 1.0))
-        elif name not in own and len(rows) >= _ENOUGH:
+        elif len(rows) >= _ENOUGH and 2 * size.get(name, 0) < len(rows):
             here = (
                 levels[rows]
                 if head in titling and rows is titling[head]
                 else _without_same(levels[rows], rows, by_name)
             )
-            claims += _claims(name, home(here), categories)
+            claims += _claims(name, np.where(np.isin(here, of_head[name.head]), -1, here), categories)
         if head in titles:
             claims += _modified(said, categories, levels, titles[head], own)
     return claims
+
+
+def product_senses(said: Said, categories: Categories, heads: Collection[int]) -> list[Claim]:
+    """What is above modified forms of heads that name no products by themselves: a "pouch" is a part, and a "waist pouch" a bag.
+
+    Told by titles that have the form as their name, where it is read as a product's, and only for a modifier that is at home with the head:
+    of the titles whose name has it, `COLLOCATED` have it with that head ("mobile pouch"; no "women pouch").
+    """
+    levels = _levels_by_product(said, categories)
+    own = frozenset(categories.names)
+    naming = said.first_names() & said.title & (said.domain == DOMAINS.index(PRODUCT))
+    rows = np.flatnonzero(naming & np.isin(said.head, sorted(heads)))
+    times = {unit: len(products) for unit, products in _by_unit(said, np.flatnonzero(said.first_names() & said.title))}
+    claims = []
+    for head, some in _groups(said.head[rows], rows):
+        for unit, products in _by_unit(said, some):
+            name = Name(said.heads[head], (unit,))
+            if len(products) >= max(_ENOUGH, COLLOCATED * times[unit]) and name not in own and levels.shape[1]:
+                claims += _claims(name, levels[products], categories)
+    return claims
+
+
+def _by_unit(said: Said, rows: Ints) -> Iterator[tuple[str, Ints]]:
+    """Each modifier of some mentions with the products of these."""
+    units = said.modifiers.take(pa.array(rows))
+    ranked = pc.list_flatten(units).dictionary_encode()
+    products = said.product[rows[pc.list_parent_indices(units).to_numpy()]]
+    texts = ranked.dictionary.to_pylist()
+    for unit, some in _groups(ranked.indices.to_numpy().astype(np.int64), products):
+        yield texts[unit], np.unique(some)
 
 
 def _without_same(here: Ints, rows: Ints, by_name: Mapping[int, Ints]) -> Ints:
@@ -83,37 +128,42 @@ def _without_same(here: Ints, rows: Ints, by_name: Mapping[int, Ints]) -> Ints:
     return np.where(np.isin(here, same), -1, here)
 
 
-def _claims(name: Name, homes: list[tuple[int, int, float]], categories: Categories) -> list[Claim]:
-    """A claim where the share is clear, at the first level too: a head at home nowhere is no kind of anything."""
-    return [
-        Claim(name, categories.names[node], COOCCURRENCE, support, share)
-        for node, support, share in homes
-        if lower_bound(support, round(support / share)) >= MAJORITY
-    ]
+def _claims(name: Name, here: Ints, categories: Categories) -> list[Claim]:
+    """A claim where the share is clear, at the first level too: a head at home nowhere is no kind of anything.
+
+    Where the products lie scattered at a deeper level, the name is of a group of kinds ("kidswear"), and the share must be larger.
+    """
+    n_levels = int(((here >= 0).sum(axis=0) >= _ENOUGH).sum())
+    for node, support, share in home(here):
+        level = int((here == node).any(axis=0).argmax())
+        bound = lower_bound(support, round(support / share))
+        if bound >= (SCATTERED if level < n_levels - 1 else MAJORITY):
+            return [Claim(name, categories.names[node], COOCCURRENCE, support, share)]
+        return _claims(name, here[:, :level], categories) if bound >= MAJORITY else []
+    return []
 
 
 def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own: Mapping[Name, int]) -> Iterator[Claim]:
     """Claims for one head with each of its modifiers; `rows` are the mentions of it that name a product in a title."""
     head = said.heads[int(said.head[rows[0]])]
-    units = said.modifiers.take(pa.array(rows))
     all_here = levels[np.unique(said.product[rows])]
-    ranked = pc.list_flatten(units).dictionary_encode()
-    products = said.product[rows[pc.list_parent_indices(units).to_numpy()]]
-    texts = ranked.dictionary.to_pylist()
-    tried = [
-        (texts[unit], np.unique(some)) for unit, some in _groups(ranked.indices.to_numpy().astype(np.int64), products)
-    ]
-    tried = [(unit, some) for unit, some in tried if len(some) >= _ENOUGH]
+    tried = [(unit, some) for unit, some in _by_unit(said, rows) if len(some) >= _ENOUGH_MODIFIED]
+    if (
+        bare := own.get(Name(head))
+    ) is not None:  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
+        levels = levels[:, : int((levels == bare).any(axis=0).argmax())]
+        all_here = levels[np.unique(said.product[rows])]
     for unit, some in tried:
         name = Name(head, (unit,))
         here = levels[some]
-        for claim in [] if name in own else _claims(name, home(here), categories):
+        for claim in [] if name in own else _claims(name, here, categories):
             node = own[claim.high]
             level = int((here == node).any(axis=0).argmax())
-            if claim.high.head == head or (here[:, :level] == own.get(Name(head), -2)).any():
-                continue  # a narrower category of the bare head: no "khaki shoe" is "casual" by being khaki
             asked = all_here[:, level]
             there, n_asked = int((asked == node).sum()), int((asked >= 0).sum())
+            narrower = claim.high.head == head and there > RARE * n_asked
+            if narrower or (here[:, :level] == own.get(Name(head), -2)).any():
+                continue  # a narrower category of the bare head: no "khaki shoe" is "casual" by being khaki
             among = round(claim.support / claim.confidence)
             chance = _by_chance(claim.support, among, there / n_asked)
             if claim.confidence >= CLEAR and lower_bound(there, n_asked) < MAJORITY and chance <= CHANCE / len(tried):

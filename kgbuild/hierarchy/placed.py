@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from kgbuild.hierarchy.dag import closure
 from kgbuild.hierarchy.names import CATEGORY, Name
 from kgbuild.hierarchy.reduction import transitive_reduction
+from kgbuild.identity import concept_id
 from kgbuild.subsumption import modifiers_subsume
 from kgbuild.tables import in_order
 
@@ -55,8 +57,10 @@ def add_head_concepts(
 def attach_heads(edges: pa.Table, head_edges: pa.Table, concepts: pa.Table) -> pa.Table:
     """Table is_a_edges with the edges of `head_edges` between concepts that are there, transitively reduced.
 
-    Where a rule of the modifiers draws the same edge, that one stays.
+    Where a rule of the modifiers draws the same edge, that one stays. A modified head in another sense than the bare one ("waist pouch", a
+    bag, beside "pouch", a part) has no edge to what bears the head in the bare one's sense.
     """
+    edges = _without_other_senses(edges, head_edges, concepts)
     ids = concepts["concept_id"].combine_chunks()
     ends = [pc.is_in(head_edges[name], value_set=ids) for name in ("hyponym_id", "hypernym_id")]
     between = head_edges.filter(pc.and_(*ends)).select(edges.column_names)
@@ -66,6 +70,41 @@ def attach_heads(edges: pa.Table, head_edges: pa.Table, concepts: pa.Table) -> p
     if not further.num_rows:
         return edges
     return in_order(transitive_reduction(pa.concat_tables([edges, further.cast(edges.schema)])), "is_a_edges")
+
+
+def _without_other_senses(edges: pa.Table, head_edges: pa.Table, concepts: pa.Table) -> pa.Table:
+    there = pc.is_in(head_edges["hyponym_id"], value_set=concepts["concept_id"].combine_chunks())
+    split = other_senses(head_edges, frozenset(head_edges["hyponym_id"].filter(there).to_pylist()))
+    if not split:
+        return edges
+    columns = [concepts[name].to_pylist() for name in ("concept_id", "head_noun", "modifiers")]
+    other = {
+        one: any(modifiers_subsume(sense, modifiers) for sense in split[head])
+        for one, head, modifiers in zip(*columns, strict=True)
+        if head in split
+    }
+    ends = zip(edges["hyponym_id"].to_pylist(), edges["hypernym_id"].to_pylist(), strict=True)
+    return edges.filter(pa.array([other.get(high, True) or not other.get(low) for low, high in ends], pa.bool_()))
+
+
+def other_senses(head_edges: pa.Table, concepts: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
+    """For each head noun the modifiers with which it reaches, by `head_edges`, no root that it reaches bare; only of these concepts."""
+    names, up = _names(head_edges), defaultdict[str, list[str]](list)
+    for low, high in zip(head_edges["hyponym_id"].to_pylist(), head_edges["hypernym_id"].to_pylist(), strict=True):
+        up[low].append(high)
+
+    @cache
+    def ends(one: str) -> frozenset[str]:
+        bare = concept_id(names[one].head, ())
+        above = up.get(one) or ([bare] if bare in up else [])
+        return frozenset(end for high in above for end in ends(high)) or frozenset({one})
+
+    found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for one, (head, modifiers) in names.items():
+        bare = concept_id(head, ())
+        if modifiers and one in concepts and one in up and bare in names and ends(one).isdisjoint(ends(bare)):
+            found[head].append(modifiers)
+    return {head: sorted(some) for head, some in found.items()}
 
 
 def _names(head_edges: pa.Table) -> dict[str, Name]:

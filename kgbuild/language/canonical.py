@@ -51,6 +51,7 @@ _IRREGULAR = {
     "hoodies": "hoodie", "movies": "movie", "selfies": "selfie", "laces": "lace", "shoes": "shoe", "toes": "toe", "lenses": "lens",
     "canvases": "canvas", "axes": "axe", "geometries": "geometry", "tees": "tee", "boxes": "box", "hoodys": "hoody",
     "beanies": "beanie", "panties": "panty", "undies": "undies", "buses": "bus", "calves": "calf", "genies": "genie",
+    "booties": "bootie", "onesies": "onesie", "cookies": "cookie", "pixies": "pixie", "brownies": "brownie",
 }  # fmt: skip
 _PARTICLES = frozenset({"ups", "ons", "outs", "ins", "offs", "downs"})
 _PEOPLE = {

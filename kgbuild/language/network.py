@@ -56,7 +56,10 @@ class Inputs:
 
 
 class Scores(NamedTuple):
-    """Log odds that a word heads a concept, (n, t), and that word i modifies word j, (n, t, t); the words as last seen and as they came in, (n, t, 2 width)."""
+    """Log odds that a word heads a concept, (n, t), and that word i modifies word j, (n, t, t).
+
+    `words` are the words as last seen beside the words as they came in, (n, t, 2 width).
+    """
 
     listed: Floats
     links: Floats

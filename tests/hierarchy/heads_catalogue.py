@@ -15,6 +15,10 @@ Product = tuple[str, str, Sequence[str]]
 """Title, description and category path; mentions are written in [square brackets], the head last, before "with" and such."""
 
 COLOURS = ["blue", "red", "white", "black"]
+DOMAIN_OF = {"cotton": "material", "leather": "material", "logo": "detail"} | dict.fromkeys(
+    ("sleeve", "collar", "strap", "brush"), "part"
+)
+"""What a mention's head is read as; the others are products."""
 
 
 def shop() -> list[Product]:
@@ -73,6 +77,7 @@ def tables(products: Sequence[Product]) -> tuple[pa.Table, pa.Table, pa.Table]:
                 mentions.append(
                     {"text_id": one, "start": start, "end": start + len(found[1]), "surface_form": found[1]}
                     | {"concept_id": concept_id(head, modifiers), "head_noun": head, "modifiers": list(modifiers)}
+                    | {"domain": DOMAIN_OF.get(head, "product")}
                 )
     built = (("mentions", mentions), ("texts", texts), ("products", rows))
     first, second, third = (in_order(pa.Table.from_pylist(some, TABLES[name].schema), name) for name, some in built)

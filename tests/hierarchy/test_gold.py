@@ -25,7 +25,7 @@ def mentions() -> pa.Table:
     """The annotated concepts of each text as mentions; the text's id is the product's."""
     rows = [
         {"text_id": text["id"], "start": place, "end": place + 1, "surface_form": found["surface"]}
-        | {"head_noun": found["head"], "modifiers": sorted(found["modifiers"])}
+        | {"head_noun": found["head"], "modifiers": sorted(found["modifiers"]), "domain": "other"}
         | {"concept_id": concept_id(found["head"], found["modifiers"])}
         for text in map(json.loads, GOLD.read_text("utf-8").splitlines())
         for place, found in enumerate(text["concepts"])

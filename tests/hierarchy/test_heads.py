@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import networkx as nx
@@ -24,13 +25,18 @@ from kgbuild.language.concepts import aggregate_concepts
 from kgbuild.language.labels import concept_label
 from kgbuild.language.names import name_form
 from kgbuild.subsumption import subsumes
-from tests.hierarchy.heads_catalogue import shop, tables
+from tests.hierarchy.heads_catalogue import Product, shop, tables
 
 MENTIONS, TEXTS, PRODUCTS = tables(shop())
 
 
 def found(products: pa.Table = PRODUCTS, **more: object) -> tuple[pa.Table, pa.Table]:
-    return find_head_edges(MENTIONS, TEXTS, products, name_of=name_form, min_products=3, **more)  # type: ignore[arg-type]
+    _, edges, categories = find_head_edges(MENTIONS, TEXTS, products, name_of=name_form, min_products=3, **more)  # type: ignore[arg-type]
+    return edges, categories
+
+
+def edges_of(products: Sequence[Product]) -> pa.Table:
+    return find_head_edges(*tables(products), name_of=name_form, min_products=3)[1]
 
 
 def with_levels(levels: slice) -> pa.Table:
@@ -72,6 +78,42 @@ def test_a_modified_head_may_stand_elsewhere() -> None:
     assert ("suit", "nightwear") not in edges
 
 
+def test_a_group_of_kinds_stands_where_all_of_them_are() -> None:
+    more = [
+        (f"[blue kidswear] {n}", f"Number {n}", ["Apparel", kind, leaf])
+        for kind, leaf, times in (
+            ("Topwear", "Kurtas", 12),
+            ("Topwear", "Tshirts", 12),
+            ("Nightwear", "Night suits", 8),
+        )
+        for n in range(times)
+    ]
+    edges = as_pairs(edges_of([*shop(), *more]))
+    assert edges["kidswear", "apparel"] == "cooccurrence"
+    assert ("kidswear", "topwear") not in edges
+
+
+def test_a_modified_head_is_of_no_other_kind_of_its_own_level() -> None:
+    more = [(f"[plain inner t-shirt] {n}", f"Number {n}", ["Apparel", "Innerwear", "Vests"]) for n in range(6)]
+    edges = as_pairs(edges_of([*shop(), *more]))
+    assert ("inner t-shirt", "vest") not in edges
+    assert edges["inner t-shirt", "innerwear"] == "cooccurrence"
+
+
+def test_a_small_category_does_not_keep_its_name_from_a_larger_home() -> None:
+    more = [(f"[blue perfume] {n}", f"Number {n}", ["Personal Care", "Fragrance", "Sprays"]) for n in range(20)]
+    more += [(f"[red perfume] {n}", f"Number {n}", ["Personal Care", "Perfumes", "Old"]) for n in range(3)]
+    edges = as_pairs(edges_of([*shop(), *more]))
+    assert edges["perfume", "spray"] == "cooccurrence"
+
+
+def test_a_set_of_clothes_is_another_kind_of_set() -> None:
+    more = [(f"[plain clothing set] {n}", f"Number {n}", ["Apparel", "Apparel Set"]) for n in range(8)]
+    more += [(f"[plain jewellery set] {n}", f"Number {n}", ["Accessories", "Jewellery"]) for n in range(40)]
+    edges = as_pairs(edges_of([*shop(), *more]))
+    assert edges["clothing set", "apparel set"] == "cooccurrence"
+
+
 def test_titles_serve_where_there_are_no_categories() -> None:
     bare = with_levels(slice(0, 0))
     edges = as_pairs(found(bare)[0])
@@ -92,14 +134,15 @@ def test_the_order_of_rows_does_not_matter() -> None:
         random.Random(1).shuffle(order)
         shuffled.append(table.take(order))
     again = find_head_edges(*shuffled, name_of=name_form, min_products=3)
-    assert all(one.equals(other) for one, other in zip(found(), again, strict=True))
+    assert all(one.equals(other) for one, other in zip(found(), again[1:], strict=True))
+    assert again[0].equals(find_head_edges(MENTIONS, TEXTS, PRODUCTS, name_of=name_form, min_products=3)[0])
 
 
 def test_no_mentions_no_edges() -> None:
-    edges, categories = find_head_edges(
+    made = find_head_edges(
         MENTIONS.slice(0, 0), TEXTS.slice(0, 0), PRODUCTS.slice(0, 0), name_of=name_form, min_products=3
     )
-    assert (edges.num_rows, categories.num_rows) == (0, 0)
+    assert [table.num_rows for table in made] == [0, 0, 0]
 
 
 def test_rules_can_be_left_out() -> None:
@@ -176,7 +219,7 @@ def test_outer_is_the_last_other_span_around(some: list[tuple[int, int, int]]) -
     )
     rows = [
         {"text_id": f"t{text}", "start": start, "end": start + length, "surface_form": "", "concept_id": str(number)}
-        | {"head_noun": f"h{number}", "modifiers": []}
+        | {"head_noun": f"h{number}", "modifiers": [], "domain": "other"}
         for number, (text, start, length) in enumerate(some)
     ]
     said = Said.of(pa.Table.from_pylist(rows, MENTIONS.schema), texts)

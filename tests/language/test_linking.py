@@ -168,7 +168,9 @@ def release(texts: dict[str, tuple[str, str]], said: Sequence[Said]) -> tuple[pa
         start = texts[name][1].index(surface)
         number = concept_id(head, modifiers)
         row = {"text_id": name, "start": start, "end": start + len(surface), "surface_form": surface}
-        mentions.append(row | {"concept_id": number, "head_noun": head, "modifiers": list(modifiers)})
+        mentions.append(
+            row | {"concept_id": number, "head_noun": head, "modifiers": list(modifiers), "domain": "product"}
+        )
         concepts[number] = {"concept_id": number, "head_noun": head, "modifiers": list(modifiers)}
         concepts[number] |= {"label": " ".join([*modifiers, head]), "n_mentions": 1, "n_products": 1}
     rows = [{"text_id": n, "product_id": p, "field": "title", "text": t} for n, (p, t) in texts.items()]

@@ -60,7 +60,7 @@ def true_mentions(texts: pa.Table, said: dict[str, dict[str, list[Phrase]]]) -> 
             surface = " ".join([*sorted(modifiers), head])
             rows.append({
                 "text_id": text["text_id"], "start": place, "end": place + 1, "surface_form": surface,
-                "concept_id": concept_id(head, modifiers), "head_noun": head, "modifiers": sorted(modifiers),
+                "concept_id": concept_id(head, modifiers), "head_noun": head, "modifiers": sorted(modifiers), "domain": "other",
             })  # fmt: skip
     return in_order(pa.Table.from_pylist(rows, schema=TABLES["mentions"].schema), "mentions")
 

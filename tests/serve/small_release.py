@@ -48,7 +48,7 @@ class Catalogue:
                 mentions.append(
                     {
                         "text_id": tid, "start": start, "end": start + len(surface), "surface_form": surface,
-                        "concept_id": concept_id("dress", modifiers), "head_noun": "dress", "modifiers": modifiers,
+                        "concept_id": concept_id("dress", modifiers), "head_noun": "dress", "modifiers": modifiers, "domain": "product",
                     }
                 )  # fmt: skip
             picture = png(SHADES[shade])

@@ -1,6 +1,7 @@
 """The way from annotated texts to a model, on made texts: no treebank, no catalogue."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from kgbuild.language.decode import concepts_of, without_repeats
 from kgbuild.language.inputs import SentenceRows, Vocabulary, stacked
 from kgbuild.language.learning.align import align
 from kgbuild.language.learning.annotations import Annotated, labelled_texts
-from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pretrain, shipped
+from kgbuild.language.learning.domains import head_words, held_out_domains, read_head_domains, train_domains
+from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pretrain, shipped, with_domains
 from kgbuild.language.learning.held_out import best_thresholds, held_out, score_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.samples import catalogue_sentences, samples_of, vocabulary_of
@@ -128,18 +130,63 @@ def test_numpy_computes_what_torch_learned():
     for weight in net.parameters():
         weight.data += torch.randn_like(weight) * 0.05
     stored = shipped(net)
-    net.load_state_dict({name: torch.from_numpy(weight) for name, weight in stored.weights.items()})
+    net.load_state_dict(
+        {name: torch.from_numpy(weight) for name, weight in stored.weights.items() if not name.startswith("domain.")}
+    )
     rng = np.random.default_rng(0)
     rows = [random_rows(rng, length) for length in (1, 2, 7, 7, 30, 64)]
     with torch.no_grad():
         rounds, allowed = net(padded(rows))
     for place, one in enumerate(rows):
         n = len(one)
-        listed, links = stored.scores(stacked([one]))
+        listed, links, _ = stored.scores(stacked([one]))
         both = allowed[place, :n, :n].numpy()
         np.testing.assert_allclose(listed[0], rounds[-1][1][place, :n, 0], atol=2e-5)
         np.testing.assert_allclose(links[0][both], rounds[-1][0][place, :n, :n].numpy()[both], atol=2e-5)
         assert (links[0][~both] == -30).all()
+
+
+def test_what_a_head_names_is_learned_upon_a_network_and_read_off_each_mention(tmp_path):
+    net, vocabulary = learned(seed=0)
+    model = ConceptModel(shipped(net), vocabulary, 0.5, 0.5)
+    labels = dict(zip(NOUNS, [("product",), ("material",), ("part", "product"), ("other",)], strict=True)) | {
+        "collar": ("detail",)
+    }
+    plain = [(text.text, False) for text in texts(40, seed=3)]
+    found = head_words(model, plain, labels, seed=0)
+    assert set(found.heads) == set(labels)
+    assert found.words.shape == (len(found.heads), 2 * SHAPE.width)
+    reader = train_domains(found, labels, epochs=60, seed=0)
+    taught = replace(model, network=with_domains(model.network, reader))
+    with torch.no_grad():
+        odds = reader(torch.from_numpy(found.words))
+    np.testing.assert_allclose(
+        taught.network.domains(found.words), odds, atol=0.05
+    )  # weights are stored in half precision
+    taught.save(tmp_path)
+    asked = [atoms(text.text) for text in texts(10, seed=4)]
+    for words, graph in zip(asked, ConceptModel.load(tmp_path).graphs(asked, is_title=[False] * 10), strict=True):
+        concepts = concepts_of(words, graph, is_title=False)
+        assert concepts
+        assert [one.domain for one in concepts] == [labels[one.head][0] for one in concepts]
+    assert 0 <= held_out_domains(found, labels, seed=0) <= 1
+
+
+def test_the_order_of_texts_does_not_matter_to_the_words_of_heads():
+    net, vocabulary = learned(seed=0)
+    model = ConceptModel(shipped(net), vocabulary, 0.5, 0.5)
+    plain = [(text.text, False) for text in texts(40, seed=3)]
+    one, other = (head_words(model, some, NOUNS, seed=0) for some in (plain, [*plain[::-1], *plain[:5]]))
+    assert one.heads == other.heads
+    assert (one.words == other.words).all()
+
+
+def test_labels_of_heads_are_of_known_kinds(tmp_path):
+    (tmp_path / "heads.txt").write_text("heel\tpart,product\nshirt\tproduct\n")
+    assert read_head_domains(tmp_path / "heads.txt") == {"heel": ("part", "product"), "shirt": ("product",)}
+    (tmp_path / "heads.txt").write_text("shirt\tproduct\nhonour\tvirtue\n")
+    with pytest.raises(CatalogueError, match="line 2"):
+        read_head_domains(tmp_path / "heads.txt")
 
 
 def test_several_networks_agree_on_their_mean():

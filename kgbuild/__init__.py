@@ -5,8 +5,8 @@ The map, in the order of the pipeline (stage: tables it reads -> tables it write
     ingest              catalogue -> products, texts, images, pictures, rejects
     mentions            texts, products -> mentions                        (language/)
     synonyms            mentions, texts, products -> synonyms, phrases     (language/)
-    head_edges          mentions, phrases, texts, products -> head_edges, product_categories   (hierarchy/)
-    concepts            mentions, phrases, texts, head_edges, product_categories -> concepts, product_concepts   (language/)
+    head_edges          mentions, phrases, texts, products -> heads, head_edges, product_categories   (hierarchy/)
+    concepts            mentions, phrases, texts, heads, head_edges, product_categories -> concepts, product_concepts   (language/)
     hierarchy           concepts, head_edges -> is_a_edges                       (hierarchy/)
     image_embeddings    images, pictures -> image_embeddings               (embeddings/)
     concept_embeddings  concepts -> concept_embeddings                     (embeddings/)
@@ -14,7 +14,7 @@ The map, in the order of the pipeline (stage: tables it reads -> tables it write
     batches             -> batch_plan                                      (batches/)
     graph               -> nodes, edges, then the store                    (graph/)
 
-Imports go one way: contracts (tables, config, ports, errors, identity, pictures, vectors, subsumption) <- clip <- stages (ingest,
+Imports go one way: contracts (tables, config, ports, errors, identity, domains, pictures, vectors, subsumption) <- clip <- stages (ingest,
 language, hierarchy, embeddings, prototypes, batches, training, retrieval) <- edges of the world (graph, release, runners,
 stages, serve) <- cli, flows. Stage packages never import each other: they meet in tables. `tests/test_layers.py` walks the imports and
 enforces this.

@@ -254,7 +254,7 @@ INGEST_TABLES: Final = ("products", "texts", "images", "pictures", "rejects/inge
 INGEST_CODE: Final = ("ingest", "tables.py", "identity.py", "spill.py")
 
 # What every stage's rows depend on, and the code that the encoder is made of.
-_ALL_CODE: Final = ("tables.py", "identity.py")
+_ALL_CODE: Final = ("tables.py", "identity.py", "domains.py")
 _ENCODER_CODE: Final = ("embeddings", "clip.py", "clip_names.py", "pictures.py", "vectors.py")
 
 # Not the whole package: learning, scoring and the later stage `concepts` live there too, and mining is the longest stage.

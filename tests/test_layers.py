@@ -26,6 +26,7 @@ CONTRACTS = {
     "ports",
     "errors",
     "identity",
+    "domains",
     "subsumption",
     "pictures",
     "vectors",

@@ -26,9 +26,10 @@ from bench.hierarchy import machine
 from kgbuild.domains import PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
-from kgbuild.hierarchy.heads import Found, connect, find_domains, labelled
+from kgbuild.hierarchy.category_names import as_said, labelled
+from kgbuild.hierarchy.heads import Found, connect, find_domains
 from kgbuild.hierarchy.names import HEAD_RULES, Name, product_label
-from kgbuild.hierarchy.said import Said, as_said
+from kgbuild.hierarchy.said import Said
 from kgbuild.language.names import name_form
 from kgbuild.naming import canonical_mentions
 from kgbuild.table_files import TableFolder

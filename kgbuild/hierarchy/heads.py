@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kgbuild.domains import DOMAINS, OTHER, PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
+from kgbuild.hierarchy.category_names import labelled
 from kgbuild.hierarchy.domains import learn_domains
 from kgbuild.hierarchy.kinds import category_kinds, product_senses, title_kinds
 from kgbuild.hierarchy.names import (
@@ -31,10 +30,9 @@ from kgbuild.hierarchy.names import (
     Name,
     NameOf,
     lower_bound,
-    product_label,
 )
 from kgbuild.hierarchy.patterns import stated
-from kgbuild.hierarchy.said import Said, as_said
+from kgbuild.hierarchy.said import Said
 from kgbuild.hierarchy.taxonomy import taxonomy_claims
 from kgbuild.hierarchy.usage import count_usage
 from kgbuild.tables import in_order
@@ -119,40 +117,6 @@ def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_pro
         surely = is_name or lower_bound(min(n, headed[name]), n) >= _HEADED
         domain[head] = Found(*((PRODUCT, 1.0) if surely else (kind, sure)), n)
     return domain
-
-
-def labelled(categories: Categories, said: Said) -> Categories:
-    """Categories under the names of the texts, roots as whole names ("personal care"), and "lip product" for "Lips": these are no lips.
-
-    A name is no kind of its products when no text names them so but titles have it as a modifier, or when finer categories do ("lip
-    gloss"), with more than half as many products as some text names so.
-    """
-    roots = set(categories.roots())
-    flat = pc.list_flatten(said.modifiers)
-    parents = pc.list_parent_indices(said.modifiers).to_numpy()
-    number = {product: place for place, product in enumerate(said.products)}
-    at = np.array([number.get(product, -1) for product in categories.products], np.int64)
-    sizes = {node: len(rows) for node, rows in categories.rows_of()}
-    names = as_said(categories.names, [sizes[node] for node in range(len(sizes))], said)
-    named = said.first_names()
-    modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
-    for node, rows in categories.rows_of():
-        head, modifiers = names[node]
-        if node in roots:
-            first = categories.names[node]
-            names[node] = Name(" ".join([*first.modifiers, first.head]))
-        elif not modifiers:
-            finer = sum(len(some) for name, some in modified if head in name.modifiers and np.isin(some, rows).all())
-            as_unit = parents[pc.equal(flat, head).to_numpy(zero_copy_only=False)]
-            as_head = (
-                np.flatnonzero(named & (said.head == said.heads.index(head))) if head in said.heads else as_unit[:0]
-            )
-            held, meant = (
-                np.intersect1d(said.product[some], at[rows]).size for some in (as_unit[said.title[as_unit]], as_head)
-            )
-            if finer > max(meant / 2, 2) or (held > 2 and not meant):
-                names[node] = product_label(names[node])
-    return replace(categories, names=names)
 
 
 def _patterns(said: Said, texts: pa.Table, domain: Mapping[int, str]) -> Iterator[Claim]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +12,11 @@ import pyarrow.compute as pc
 
 from kgbuild.domains import DOMAINS
 from kgbuild.errors import TableError
-from kgbuild.hierarchy.names import Name
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 TITLE = "title"
-
-SAID_ENOUGH: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -97,37 +93,6 @@ class Said:
         for rows in (best, others):
             chosen[rows[_first_of_runs(self.text[rows])]] = True
         return chosen
-
-
-def as_said(names: Sequence[Name], n_products: Sequence[int], said: Said) -> list[Name]:
-    """Names of categories as texts write them: "Eyeshadow" is "eye shadow".
-
-    Only for a name whose head noun no text has, and only where a name of the same letters is mentioned `SAID_ENOUGH` times as often as
-    products have the category (`n_products`): "bottom wear" now and then makes no other name of "Bottomwear".
-    """
-    known = frozenset(said.heads)
-    needed = {_letters(name): SAID_ENOUGH * n for name, n in zip(names, n_products, strict=True)}
-    strange = {_letters(name): Name("") for name in names if name.head not in known}
-    if strange:
-        units = pc.list_flatten(said.modifiers).dictionary_encode()
-        texts = units.dictionary.to_pylist()
-        owners = said.head[pc.list_parent_indices(said.modifiers).to_numpy()]
-        pairs, times = np.unique(np.stack([owners, units.indices.to_numpy()]), axis=1, return_counts=True)
-        for place in np.argsort(times, kind="stable").tolist():  # the commonest last
-            name = Name(said.heads[pairs[0, place]], (texts[pairs[1, place]],))
-            if (letters := _letters(name)) in strange and times[place] >= needed[letters]:
-                strange[letters] = name
-        for number, times_said in enumerate(np.bincount(said.head, minlength=len(said.heads)).tolist()):
-            name = Name(said.heads[number])
-            if (letters := _letters(name)) in strange and times_said >= needed[letters]:
-                strange[letters] = name
-    return [
-        name if name.head in known else (found if (found := strange[_letters(name)]).head else name) for name in names
-    ]
-
-
-def _letters(name: Name) -> str:
-    return "".join(letter for word in (*name.modifiers, name.head) for letter in word if letter.isalnum())
 
 
 def _first_of_runs(values: Ints) -> Bools:

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from kgbuild.domains import DOMAINS, OTHER
+from kgbuild.hierarchy.category_names import as_said
 from kgbuild.hierarchy.domains import learn_domains, leave_out_others
 from kgbuild.hierarchy.names import Name
-from kgbuild.hierarchy.said import Said, as_said
+from kgbuild.hierarchy.said import Said
 from kgbuild.hierarchy.usage import Usage
 from kgbuild.tables import TABLES
 from tests.hierarchy.heads_catalogue import shop, tables

@@ -288,3 +288,10 @@ def test_a_taxonomy_says_more_of_kinds() -> None:
     bare = with_levels(slice(0, 0))
     edges = as_pairs(found(bare, taxonomy=[("Shoes", "Sandals"), ("Toys", "Sandals")])[0])
     assert edges["sandal", "shoe"] == "seed_taxonomy"
+
+
+def test_a_category_that_no_text_names_goes_by_what_titles_call_its_products() -> None:
+    more = [(f"[blue sari] {n}", f"Number {n}", ["Apparel", "Draped", "Sarees"]) for n in range(9)]
+    assert as_pairs(edges_of([*shop(), *more]))["sari", "draped"] == "category"
+    elsewhere = [(f"[red sari] {n}", f"Number {n}", ["Apparel", "Nightwear", "Robes"]) for n in range(3)]
+    assert as_pairs(edges_of([*shop(), *more, *elsewhere]))["saree", "draped"] == "category"

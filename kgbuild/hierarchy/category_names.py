@@ -1,0 +1,109 @@
+"""Categories under the names of the texts: "Eyeshadow" is "eye shadow", "Sarees" are what titles call "sari", and "Lips" are no lips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import pyarrow.compute as pc
+
+from kgbuild.hierarchy.categories import Categories
+from kgbuild.hierarchy.names import Name, product_label
+from kgbuild.hierarchy.said import Ints, Said
+
+SAID_ENOUGH: Final = 0.2
+
+THE_SAME: Final = 0.9
+"""So large a share of a category's products must titles name by one head, and so large a share of what they name so must lie there."""
+
+
+def labelled(categories: Categories, said: Said) -> Categories:
+    """Categories under the names of the texts, roots as whole names ("personal care"), and "lip product" for "Lips": these are no lips.
+
+    A name is no kind of its products when no text names them so but titles have it as a modifier, or when finer categories do ("lip
+    gloss"), with more than half as many products as some text names so.
+    """
+    roots = set(categories.roots())
+    flat = pc.list_flatten(said.modifiers)
+    parents = pc.list_parent_indices(said.modifiers).to_numpy()
+    number = {product: place for place, product in enumerate(said.products)}
+    at = np.array([number.get(product, -1) for product in categories.products], np.int64)
+    sizes = {node: len(rows) for node, rows in categories.rows_of()}
+    names = as_said(categories.names, [sizes[node] for node in range(len(sizes))], said)
+    named = said.first_names()
+    names = _by_their_products(names, categories, said, at)
+    modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
+    for node, rows in categories.rows_of():
+        head, modifiers = names[node]
+        if node in roots:
+            first = categories.names[node]
+            names[node] = Name(" ".join([*first.modifiers, first.head]))
+        elif not modifiers:
+            finer = sum(len(some) for name, some in modified if head in name.modifiers and np.isin(some, rows).all())
+            as_unit = parents[pc.equal(flat, head).to_numpy(zero_copy_only=False)]
+            as_head = (
+                np.flatnonzero(named & (said.head == said.heads.index(head))) if head in said.heads else as_unit[:0]
+            )
+            held, meant = (
+                np.intersect1d(said.product[some], at[rows]).size for some in (as_unit[said.title[as_unit]], as_head)
+            )
+            if finer > max(meant / 2, 2) or (held > 2 and not meant):
+                names[node] = product_label(names[node])
+    return replace(categories, names=names)
+
+
+def as_said(names: Sequence[Name], n_products: Sequence[int], said: Said) -> list[Name]:
+    """Names of categories as texts write them: "Eyeshadow" is "eye shadow".
+
+    Only for a name whose head noun no text has, and only where a name of the same letters is mentioned `SAID_ENOUGH` times as often as
+    products have the category (`n_products`): "bottom wear" now and then makes no other name of "Bottomwear".
+    """
+    known = frozenset(said.heads)
+    needed = {_letters(name): SAID_ENOUGH * n for name, n in zip(names, n_products, strict=True)}
+    strange = {_letters(name): Name("") for name in names if name.head not in known}
+    if strange:
+        units = pc.list_flatten(said.modifiers).dictionary_encode()
+        texts = units.dictionary.to_pylist()
+        owners = said.head[pc.list_parent_indices(said.modifiers).to_numpy()]
+        pairs, times = np.unique(np.stack([owners, units.indices.to_numpy()]), axis=1, return_counts=True)
+        for place in np.argsort(times, kind="stable").tolist():  # the commonest last
+            name = Name(said.heads[pairs[0, place]], (texts[pairs[1, place]],))
+            if (letters := _letters(name)) in strange and times[place] >= needed[letters]:
+                strange[letters] = name
+        for number, times_said in enumerate(np.bincount(said.head, minlength=len(said.heads)).tolist()):
+            name = Name(said.heads[number])
+            if (letters := _letters(name)) in strange and times_said >= needed[letters]:
+                strange[letters] = name
+    return [
+        name if name.head in known else (found if (found := strange[_letters(name)]).head else name) for name in names
+    ]
+
+
+def _letters(name: Name) -> str:
+    return "".join(letter for word in (*name.modifiers, name.head) for letter in word if letter.isalnum())
+
+
+def _by_their_products(names: Sequence[Name], categories: Categories, said: Said, at: Ints) -> list[Name]:
+    """Where no text has a finest category's name, the head by which titles name its products, and no others ("Sarees": "sari")."""
+    naming = np.flatnonzero(said.first_names() & said.title)
+    head_of = np.full(len(said.products), -1, np.int64)
+    head_of[said.product[naming]] = said.head[naming]
+    times = np.bincount(head_of[head_of >= 0], minlength=len(said.heads))
+    inner = {node for column in range(categories.at.shape[1] - 1) for node in _with_finer(categories.at, column)}
+    known, found = frozenset(said.heads), list(names)
+    for node, rows in categories.rows_of():
+        if node in inner or names[node].head in known or names[node].modifiers or " " in names[node].head:
+            continue
+        heads = head_of[at[rows][at[rows] >= 0]]
+        counts = np.bincount(heads[heads >= 0], minlength=1)
+        head = int(counts.argmax())
+        name = Name(said.heads[head]) if counts[head] else names[node]
+        if counts[head] >= THE_SAME * max(len(rows), times[head]) and name not in found:
+            found[node] = name
+    return found
+
+
+def _with_finer(at: Ints, column: int) -> set[int]:
+    return set(at[(at[:, column + 1 :] >= 0).any(axis=1), column].tolist())

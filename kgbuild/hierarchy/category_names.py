@@ -86,15 +86,18 @@ def _letters(name: Name) -> str:
 
 
 def _by_their_products(names: Sequence[Name], categories: Categories, said: Said, at: Ints) -> list[Name]:
-    """Where no text has a finest category's name, the head by which titles name its products, and no others ("Sarees": "sari")."""
+    """Where hardly a text has a finest category's name, the head by which titles name its products, and no others ("Sarees": "sari")."""
     naming = np.flatnonzero(said.first_names() & said.title)
     head_of = np.full(len(said.products), -1, np.int64)
     head_of[said.product[naming]] = said.head[naming]
     times = np.bincount(head_of[head_of >= 0], minlength=len(said.heads))
     inner = {node for column in range(categories.at.shape[1] - 1) for node in _with_finer(categories.at, column)}
-    known, found = frozenset(said.heads), list(names)
+    said_by = dict(zip(said.heads, said.products_a_head().tolist(), strict=True))
+    found = list(names)
     for node, rows in categories.rows_of():
-        if node in inner or names[node].head in known or names[node].modifiers or " " in names[node].head:
+        if node in inner or names[node].modifiers or " " in names[node].head:
+            continue
+        if said_by.get(names[node].head, 0) >= SAID_ENOUGH * len(rows):
             continue
         heads = head_of[at[rows][at[rows] >= 0]]
         counts = np.bincount(heads[heads >= 0], minlength=1)
@@ -106,4 +109,6 @@ def _by_their_products(names: Sequence[Name], categories: Categories, said: Said
 
 
 def _with_finer(at: Ints, column: int) -> set[int]:
-    return set(at[(at[:, column + 1 :] >= 0).any(axis=1), column].tolist())
+    """The concepts at a level that have another below them."""
+    own, finer = at[:, column], at[:, column + 1 :]
+    return set(own[((finer >= 0) & (finer != own[:, None])).any(axis=1)].tolist())

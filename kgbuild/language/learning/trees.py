@@ -49,6 +49,8 @@ class Tree(Sentence):
                 return False
         if is_title and listed:
             self._gather(max(listed))
+        if not self._is_tree():
+            return False
         self._follow(links)
         if any(self.deps[place] in _NO_NOUN for place in listed - links.keys()):
             return False
@@ -59,7 +61,9 @@ class Tree(Sentence):
         if self._is_predicate(part):
             return True
         place, linked = part, links.keys() | {head for heads in links.values() for head in heads}
-        while self.heads[place] != place and self._is_nominal(place):
+        for _ in self.words:
+            if self.heads[place] == place or not self._is_nominal(place):
+                return False
             joined = self.deps[place] in ("conj", "obl") or self._case(place) == "of"
             place = self.heads[place]
             if place in links[part] or (joined and links[part] & links.get(place, frozenset())):
@@ -96,7 +100,7 @@ class Tree(Sentence):
         """A phrase after its noun: "with stripes", "made of cotton", "embroidered", or one more of a list of such."""
         head, verb, start = max(place for place in links[part] if place < part), self.heads[part], self._start(part)
         participle = self.tags[part] in ("VBN", "VBD", "VBG")
-        if start and self.tags[start - 1] == "IN" and not participle:
+        if start and self.tags[start - 1] == "IN" and not participle and not self._is_above(start - 1, part):
             self.heads[start - 1], self.deps[start - 1] = part, "case"
         if self._case(part):
             if head < verb == start - 2 and self.tags[verb] in ("VBN", "VBD"):
@@ -161,7 +165,7 @@ class Tree(Sentence):
         if above < head and above != head:
             self.heads[head], self.deps[head] = self._place_of(above, head)
         for place in range(head):
-            if not inside[place] and (
+            if not (inside[place] or self._is_above(place, head)) and (
                 self.heads[place] == place or self.heads[place] >= head or inside[self.heads[place]]
             ):
                 self.heads[place] = head
@@ -176,10 +180,14 @@ class Tree(Sentence):
                 top = place + 1
                 while self.heads[top] != top and self.heads[top] > place:
                     top = self.heads[top]
-                self.heads[place], self.deps[place] = top, "cc" if self.tags[place] == "CC" else "punct"
+                dep = "cc" if self.tags[place] == "CC" else "punct"
             elif self.heads[place] > place:
-                within = range(place + 1, self.heads[place])
-                self.heads[place] = max([self.heads[place], *(self.heads[inner] for inner in within)])
+                top = max([self.heads[place], *(self.heads[inner] for inner in range(place + 1, self.heads[place]))])
+                dep = self.deps[place]
+            else:
+                continue
+            if top != place and not self._is_above(place, top):
+                self.heads[place], self.deps[place] = top, dep
 
     def _crosses(self, place: int) -> bool:
         low, high = sorted((place, self.heads[place]))
@@ -189,15 +197,15 @@ class Tree(Sentence):
             for other in range(len(self.words))
         )
 
+    def _is_tree(self) -> bool:
+        """Whether every word's arcs lead up to a root."""
+        return not any(self.heads[place] != place and self._is_above(place, place) for place in range(len(self.words)))
+
     def _is_sound(self) -> bool:
         """No cycle, no crossing arcs, no arc over a root."""
         size = len(self.words)
-        for place in range(size):
-            steps, at = 0, place
-            while self.heads[at] != at:
-                at, steps = self.heads[at], steps + 1
-                if steps > size:
-                    return False
+        if not self._is_tree():
+            return False
         return not any(
             not low <= self.heads[inner] <= high or self.heads[inner] == inner
             for low, high in (sorted((place, self.heads[place])) for place in range(size))

@@ -39,6 +39,7 @@ def out(tmp_path: Path) -> Path:
                 "concept_id": c,
                 "head_noun": "shirt",
                 "modifiers": m,
+                "domain": "product",
             }
             for t, s, c, m in named
         ],

@@ -40,7 +40,7 @@ from kgbuild.tables import in_order
 _TITLED: Final = 0.05
 """The share (its lower bound) of a head's products whose titles have it as their name that makes it a product's for sure, if
 at least half of these titles are read so."""
-_HEADED: Final = 0.02
+_HEADED: Final = 0.05
 """And the share of a head's products that lie in categories of that head: of all sleeves few are a "Tablet Sleeve"."""
 _DOUBTFUL: Final = 0.5
 """A less probable domain gives way to that of the last word of the name."""

@@ -81,7 +81,7 @@ class ConceptModel:
     def _decide(self, rows: Sequence[SentenceRows]) -> Iterator[_Decided]:
         """What is decided on each sentence."""
         scores = self.network.scores(stacked(rows))
-        listed, links = scores.listed - _logit(self.listed), scores.links - _logit(self.link)
+        listed, links = scores.listed - logit(self.listed), scores.links - logit(self.link)
         kinds = self.network.domains(scores.words[listed > 0])
         ends = np.cumsum((listed > 0).sum(axis=1))
         for place, (heads, pairs, own) in enumerate(zip(listed, links, np.split(kinds, ends[:-1]), strict=True)):
@@ -138,5 +138,6 @@ def _last(words: Sequence[str], start: int, signs: str, least: int) -> int | Non
     return next((i + 1 for i in range(start + LONGEST - 1, start + least - 1, -1) if words[i] in signs), None)
 
 
-def _logit(p: float) -> float:
+def logit(p: float) -> float:
+    """Log odds of a probability."""
     return math.log(p / (1 - p))

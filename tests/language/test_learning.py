@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -52,6 +53,7 @@ def texts(count, seed):
     return [annotated(rng, str(number)) for number in range(count)]
 
 
+@cache
 def learned(seed):
     plain = [(text.text, False) for text in texts(60, seed=1)]
     vocabulary = vocabulary_of(plain, Lexicon())

@@ -24,7 +24,7 @@ from kgbuild.language.canonical import head_lemma
 from kgbuild.language.inputs import SentenceRows, sentence_rows, stacked
 from kgbuild.language.learning.networks import DomainReader
 from kgbuild.language.learning.samples import Text, text_atoms
-from kgbuild.language.model import ConceptModel
+from kgbuild.language.model import ConceptModel, logit
 
 MOST = 60
 _TOGETHER, _BATCH, _FOLDS = 3072, 512, 5
@@ -64,7 +64,7 @@ def head_words(model: ConceptModel, texts: Iterable[Text], known: Iterable[str],
     words: list[Floats] = []
     for pieces in _alike(_pieces(model, texts, seed)):
         scores = model.network.scores(stacked([piece.rows for piece in pieces]))
-        for row, place in np.argwhere(scores.listed > 0).tolist():
+        for row, place in np.argwhere(scores.listed > logit(model.listed)).tolist():
             head = head_lemma(pieces[row].words[place])
             if head in wanted and times[head] < MOST:
                 times[head] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,9 @@ SAID_ENOUGH: Final = 0.2
 
 THE_SAME: Final = 0.9
 """So large a share of a category's products must titles name by one head, and so large a share of what they name so must lie there."""
+
+ALIKE: Final = 0.6
+"""And so alike must both be in writing (Ratcliff and Metzener 1988): "saree", "sari"; no "eyewear" that is all sunglasses."""
 
 
 def labelled(categories: Categories, said: Said) -> Categories:
@@ -103,7 +107,8 @@ def _by_their_products(names: Sequence[Name], categories: Categories, said: Said
         counts = np.bincount(heads[heads >= 0], minlength=1)
         head = int(counts.argmax())
         name = Name(said.heads[head]) if counts[head] else names[node]
-        if counts[head] >= THE_SAME * max(len(rows), times[head]) and name not in found:
+        alike = SequenceMatcher(None, name.head, names[node].head, autojunk=False).ratio() >= ALIKE
+        if counts[head] >= THE_SAME * max(len(rows), times[head]) and alike and name not in found:
             found[node] = name
     return found
 

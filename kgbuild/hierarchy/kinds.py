@@ -32,11 +32,12 @@ SCATTERED: Final = 0.75
 """The lower bound that the share must reach at a level below which the products scatter."""
 
 COLLOCATED: Final = 0.3
+"""A modifier is at home with a head that has it in so large a share of the titles whose name has it: "lounge" with "pants"."""
 
 RARE: Final = 0.25
 """And where the category bears the name of the bare head, at most so large a share of the bare head's ("clothing set", "apparel set")."""
 
-_ENOUGH, _ENOUGH_MODIFIED = 3, 5
+_ENOUGH, _ENOUGH_STRANGE = 3, 5  # products; the latter of a head with a modifier that is not at home with it
 _NONE: Final = np.zeros(0, np.int64)
 
 
@@ -65,6 +66,7 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
         for head, word in enumerate(said.heads)
         if head in naming and (number := own.get(Name(word))) is not None
     }
+    n_titled = _titled_units(said)
     claims = []
     for head in sorted(heads):
         name = Name(said.heads[head])
@@ -79,7 +81,7 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
             )
             claims += _claims(name, np.where(np.isin(here, of_head[name.head]), -1, here), categories)
         if head in titles:
-            claims += _modified(said, categories, levels, titles[head], own)
+            claims += _modified(said, categories, levels, titles[head], own, n_titled)
     return claims
 
 
@@ -93,14 +95,19 @@ def product_senses(said: Said, categories: Categories, heads: Collection[int]) -
     own = frozenset(categories.names)
     naming = said.first_names() & said.title & (said.domain == DOMAINS.index(PRODUCT))
     rows = np.flatnonzero(naming & np.isin(said.head, sorted(heads)))
-    times = {unit: len(products) for unit, products in _by_unit(said, np.flatnonzero(said.first_names() & said.title))}
+    n_titled = _titled_units(said)
     claims = []
     for head, some in _groups(said.head[rows], rows):
         for unit, products in _by_unit(said, some):
             name = Name(said.heads[head], (unit,))
-            if len(products) >= max(_ENOUGH, COLLOCATED * times[unit]) and name not in own and levels.shape[1]:
+            if len(products) >= max(_ENOUGH, COLLOCATED * n_titled[unit]) and name not in own and levels.shape[1]:
                 claims += _claims(name, levels[products], categories)
     return claims
+
+
+def _titled_units(said: Said) -> dict[str, int]:
+    """How many products have each modifier in the name that their title gives them."""
+    return {unit: len(some) for unit, some in _by_unit(said, np.flatnonzero(said.first_names() & said.title))}
 
 
 def _by_unit(said: Said, rows: Ints) -> Iterator[tuple[str, Ints]]:
@@ -143,11 +150,17 @@ def _claims(name: Name, here: Ints, categories: Categories) -> list[Claim]:
     return []
 
 
-def _modified(said: Said, categories: Categories, levels: Ints, rows: Ints, own: Mapping[Name, int]) -> Iterator[Claim]:
+def _modified(
+    said: Said, categories: Categories, levels: Ints, rows: Ints, own: Mapping[Name, int], n_titled: Mapping[str, int]
+) -> Iterator[Claim]:
     """Claims for one head with each of its modifiers; `rows` are the mentions of it that name a product in a title."""
     head = said.heads[int(said.head[rows[0]])]
     all_here = levels[np.unique(said.product[rows])]
-    tried = [(unit, some) for unit, some in _by_unit(said, rows) if len(some) >= _ENOUGH_MODIFIED]
+    tried = [
+        (unit, some)
+        for unit, some in _by_unit(said, rows)
+        if len(some) >= (_ENOUGH if len(some) >= COLLOCATED * n_titled[unit] else _ENOUGH_STRANGE)
+    ]
     if (
         bare := own.get(Name(head))
     ) is not None:  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one

@@ -102,9 +102,10 @@ class _Decided(NamedTuple):
 
 
 def _add(graph: Graph, start: int, atoms: Atoms, decided: _Decided) -> None:
-    """Put what was found in one piece into its sentence's graph; signs head and modify nothing."""
+    """Put what was found in one piece into its sentence's graph; signs head and modify nothing, and numbers head nothing."""
     said = [any(letter.isalnum() for letter in word) for word in atoms.word]
-    graph.listed |= {start + place for place in decided.listed.tolist() if said[start + place]}
+    worded = [any(letter.isalpha() for letter in word) for word in atoms.word]
+    graph.listed |= {start + place for place in decided.listed.tolist() if worded[start + place]}
     kinds = zip(decided.listed.tolist(), decided.domains.tolist(), strict=True)
     graph.domains |= {start + place: DOMAINS[kind] for place, kind in kinds}
     pairs = {(start + part, start + whole) for part, whole in decided.links.tolist()}

@@ -16,11 +16,8 @@ def content_id(kind: str, *parts: str) -> str:
     Parts are joined by a separator that text does not contain, so ("ab", "c") and ("a", "bc") differ.
     At 1e8 ids of a kind the chance of any collision is below 3e-4.
     """
-    digest = hashlib.sha256(kind.encode())
-    for part in parts:
-        digest.update(_SEPARATOR)
-        digest.update(part.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:16]
+    encoded = (part.encode("utf-8", "surrogatepass") for part in (kind, *parts))
+    return hashlib.sha256(_SEPARATOR.join(encoded)).hexdigest()[:16]
 
 
 def concept_id(head_noun: str, modifiers: Iterable[str]) -> str:

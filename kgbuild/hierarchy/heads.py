@@ -73,7 +73,7 @@ def find_head_edges(
     said = Said.of(mentions, texts)
     categories = labelled(read_categories(products, name_of, min_products=min_products), said)
     domain = find_domains(said, texts, categories, min_products=min_products)
-    stated_claims = list(_patterns(said, texts, {head: found.name for head, found in domain.items()}))
+    stated_claims = list(_patterns(said, texts, domain))
     if taxonomy:
         known = {Name(said.heads[head]) for head, found in domain.items() if found.name == PRODUCT}.union(
             categories.names
@@ -119,12 +119,18 @@ def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_pro
     return domain
 
 
-def _patterns(said: Said, texts: pa.Table, domain: Mapping[int, str]) -> Iterator[Claim]:
-    """What two products' texts or more state of two heads of one domain, and no more texts the other way round."""
+def _patterns(said: Said, texts: pa.Table, domain: Mapping[int, Found]) -> Iterator[Claim]:
+    """What two products' texts or more state of two heads of one domain, and no more texts the other way round.
+
+    What is broader must not be said by far fewer products: "the upper is an inner sleeve" holds of two shoes, not of uppers.
+    """
     counts = stated(said, texts)
     for (low, high), n in sorted(counts.items()):
         back = counts.get((high, low), 0)
-        if n >= 2 and n > back and domain.get(low) == domain.get(high, ""):
+        one, other = domain.get(low), domain.get(high)
+        if n < 2 or n <= back or one is None or other is None or one.name != other.name:
+            continue
+        if 2 * other.n_products >= one.n_products:
             yield Claim(Name(said.heads[low]), Name(said.heads[high]), PATTERN, n, (n + 1) / (n + back + 2))
 
 

@@ -295,3 +295,11 @@ def test_a_category_that_no_text_names_goes_by_what_titles_call_its_products() -
     assert as_pairs(edges_of([*shop(), *more]))["sari", "draped"] == "category"
     elsewhere = [(f"[red sari] {n}", f"Number {n}", ["Apparel", "Nightwear", "Robes"]) for n in range(3)]
     assert as_pairs(edges_of([*shop(), *more, *elsewhere]))["saree", "draped"] == "category"
+
+
+def test_what_is_said_of_a_few_is_not_said_of_all() -> None:
+    more = [(f"[blue sandal] {n}", f"Number {n}", ["Footwear", "Sandals", "Sandals"]) for n in range(30)]
+    more += [
+        (f"[red mule] {n}", "These [sandals] are a kind of [mule]", ["Footwear", "Slides", "Mules"]) for n in range(3)
+    ]
+    assert ("sandal", "mule") not in as_pairs(edges_of([*shop(), *more]))

@@ -15,6 +15,7 @@ from kgbuild.hierarchy.names import Name, product_label
 from kgbuild.hierarchy.said import Ints, Said
 
 SAID_ENOUGH: Final = 0.2
+"""A category's name is one of the texts' where these have it in so large a share of the number of its products."""
 
 THE_SAME: Final = 0.9
 """So large a share of a category's products must titles name by one head, and so large a share of what they name so must lie there."""
@@ -36,8 +37,8 @@ def labelled(categories: Categories, said: Said) -> Categories:
     at = np.array([number.get(product, -1) for product in categories.products], np.int64)
     sizes = {node: len(rows) for node, rows in categories.rows_of()}
     names = as_said(categories.names, [sizes[node] for node in range(len(sizes))], said)
-    named = said.first_names()
     names = _by_their_products(names, categories, said, at)
+    named = said.first_names()
     modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
     for node, rows in categories.rows_of():
         head, modifiers = names[node]

@@ -161,9 +161,8 @@ def _modified(
         for unit, some in _by_unit(said, rows)
         if len(some) >= (_ENOUGH if len(some) >= COLLOCATED * n_titled[unit] else _ENOUGH_STRANGE)
     ]
-    if (
-        bare := own.get(Name(head))
-    ) is not None:  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
+    bare = own.get(Name(head))
+    if bare is not None:  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
         levels = levels[:, : int((levels == bare).any(axis=0).argmax())]
         all_here = levels[np.unique(said.product[rows])]
     for unit, some in tried:

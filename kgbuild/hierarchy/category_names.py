@@ -60,14 +60,16 @@ def labelled(categories: Categories, said: Said) -> Categories:
 
 
 def as_said(names: Sequence[Name], n_products: Sequence[int], said: Said) -> list[Name]:
-    """Names of categories as texts write them: "Eyeshadow" is "eye shadow".
+    """Names of categories as texts write them: "Eyeshadow" is "eye shadow", and the head of "Face Moisturisers" is "moisturizer".
 
     Only for a name whose head noun no text has, and only where a name of the same letters is mentioned `SAID_ENOUGH` times as often as
     products have the category (`n_products`): "bottom wear" now and then makes no other name of "Bottomwear".
     """
     known = frozenset(said.heads)
-    needed = {_letters(name): SAID_ENOUGH * n for name, n in zip(names, n_products, strict=True)}
-    strange = {_letters(name): Name("") for name in names if name.head not in known}
+    needed: dict[str, float] = {}
+    for name, n in zip(names, n_products, strict=True):
+        needed |= {_letters(name): SAID_ENOUGH * n} | {_letters(Name(name.head)): SAID_ENOUGH * n}
+    strange = {_letters(one): Name("") for name in names if name.head not in known for one in (name, Name(name.head))}
     if strange:
         units = pc.list_flatten(said.modifiers).dictionary_encode()
         texts = units.dictionary.to_pylist()
@@ -81,13 +83,20 @@ def as_said(names: Sequence[Name], n_products: Sequence[int], said: Said) -> lis
             name = Name(said.heads[number])
             if (letters := _letters(name)) in strange and times_said >= needed[letters]:
                 strange[letters] = name
-    return [
-        name if name.head in known else (found if (found := strange[_letters(name)]).head else name) for name in names
-    ]
+
+    def said_so(name: Name) -> Name:
+        whole, head = strange[_letters(name)], strange[_letters(Name(name.head))]
+        if whole.head or not head.head:
+            return whole if whole.head else name
+        return Name(head.head, tuple(sorted({*head.modifiers, *name.modifiers})))
+
+    return [name if name.head in known else said_so(name) for name in names]
 
 
 def _letters(name: Name) -> str:
-    return "".join(letter for word in (*name.modifiers, name.head) for letter in word if letter.isalnum())
+    """The letters of a name in one regional spelling."""
+    letters = "".join(letter for word in (*name.modifiers, name.head) for letter in word if letter.isalnum())
+    return letters.replace("z", "s").replace("our", "or")
 
 
 def _by_their_products(names: Sequence[Name], categories: Categories, said: Said, at: Ints) -> list[Name]:

@@ -84,3 +84,7 @@ def test_a_category_goes_by_the_name_that_texts_write_apart_or_together() -> Non
     names = [Name("eyeshadow"), Name("shoe"), Name("shoe", ("boat",)), Name("submarine"), Name("per", ("flip",))]
     assert as_said(names, [1] * 5, said) == [Name("shadow", ("eye",)), *names[1:4], Name("flipper")]
     assert as_said(names, [100] * 5, said) == names
+    mentions, texts, _ = tables([("[red moisturizer]", "The [moisturizer]", [])])
+    regional = [Name("moisturiser", ("face",)), Name("moisturiser"), Name("moistener")]
+    said = Said.of(mentions, texts)
+    assert as_said(regional, [1] * 3, said) == [Name("moisturizer", ("face",)), Name("moisturizer"), Name("moistener")]

@@ -38,7 +38,7 @@ def labelled(categories: Categories, said: Said) -> Categories:
     sizes = {node: len(rows) for node, rows in categories.rows_of()}
     names = as_said(categories.names, [sizes[node] for node in range(len(sizes))], said)
     names = _by_their_products(names, categories, said, at)
-    named = said.first_names()
+    named = said.first_names
     modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
     for node, rows in categories.rows_of():
         head, modifiers = names[node]
@@ -101,7 +101,7 @@ def _letters(name: Name) -> str:
 
 def _by_their_products(names: Sequence[Name], categories: Categories, said: Said, at: Ints) -> list[Name]:
     """Where hardly a text has a finest category's name, the head by which titles name its products, and no others ("Sarees": "sari")."""
-    naming = np.flatnonzero(said.first_names() & said.title)
+    naming = np.flatnonzero(said.first_names & said.title)
     head_of = np.full(len(said.products), -1, np.int64)
     head_of[said.product[naming]] = said.head[naming]
     times = np.bincount(head_of[head_of >= 0], minlength=len(said.heads))

@@ -51,7 +51,7 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
     levels = _levels_by_product(said, categories)
     if not levels.shape[1]:
         return []
-    named = said.first_names()
+    named = said.first_names
     naming = dict(_groups(*said.pairs(named)))
     titling = dict(_groups(*said.pairs(named & said.title)))
     in_titles = np.flatnonzero(named & said.title)
@@ -93,7 +93,7 @@ def product_senses(said: Said, categories: Categories, heads: Collection[int]) -
     """
     levels = _levels_by_product(said, categories)
     own = frozenset(categories.names)
-    naming = said.first_names() & said.title & (said.domain == DOMAINS.index(PRODUCT))
+    naming = said.first_names & said.title & (said.domain == DOMAINS.index(PRODUCT))
     rows = np.flatnonzero(naming & np.isin(said.head, sorted(heads)))
     n_titled = _titled_units(said)
     claims = []
@@ -107,7 +107,7 @@ def product_senses(said: Said, categories: Categories, heads: Collection[int]) -
 
 def _titled_units(said: Said) -> dict[str, int]:
     """How many products have each modifier in the name that their title gives them."""
-    return {unit: len(some) for unit, some in _by_unit(said, np.flatnonzero(said.first_names() & said.title))}
+    return {unit: len(some) for unit, some in _by_unit(said, np.flatnonzero(said.first_names & said.title))}
 
 
 def _by_unit(said: Said, rows: Ints) -> Iterator[tuple[str, Ints]]:
@@ -193,7 +193,7 @@ def _by_chance(k: int, n: int, share: float) -> float:
 
 def title_kinds(said: Said, heads: Collection[int]) -> list[Claim]:
     """What the titles call the products that another text calls `heads`: "sneaker" in a text, "shoe" in the title."""
-    named = said.first_names()
+    named = said.first_names
     title_head = np.full(len(said.products), -1, np.int64)
     of_titles = np.flatnonzero(named & said.title)
     title_head[said.product[of_titles]] = said.head[of_titles]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,7 @@ class Said:
         head, product = np.divmod(keys, max(len(self.products), 1))
         return head, product
 
+    @cached_property
     def first_names(self) -> Bools:
         """Which mentions name their product: of a title the one that is most often a title's only one, of other texts the first.
 

@@ -67,7 +67,7 @@ def _place_in_group(groups: Ints) -> Ints:
 
 
 def _around(said: Said, texts: pa.Table, rows: Ints) -> Iterator[tuple[int, str]]:
-    named = said.first_names()
+    named = said.first_names
     numbers, place = np.unique(said.text[rows], return_inverse=True)
     taken = texts.select(["text", "field"]).take(pa.array(numbers))
     written, fields = taken["text"].to_pylist(), taken["field"].to_pylist()

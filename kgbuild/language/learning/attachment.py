@@ -1,36 +1,29 @@
 """How well a parse attaches what annotated catalogue texts say: the measure of tagger and parser in the domain.
 
-    python -m kgbuild.language.learning.attachment PIPELINE GOLD.jsonl
+`bench/parser.py` prints it beside the scores on the treebank.
 
 The gold lists concepts, not trees. What can be asked of a tree without a convention of its own is whether a modifier stands *below* its
 head. A gold pair is attached if from the last word of the modifier the arcs lead up to a word of the head (for the second of two joined
 heads, "collar and cuffs in black", also to the first) and every arc on the way is one of a noun phrase: `BELOW`, subtypes included. An arc
-of a subject, an object or a clause on the way breaks it. The share of the gold's pairs attached is printed for modifiers before and after
+of a subject, an object or a clause on the way breaks it. The share of the gold's pairs attached is given for modifiers before and after
 their head. A tree that hung everything on one noun would do well in it, so beside it stands `nearest`: of the modifiers that reach the
 head of any concept, the share whose first such head is one of their own.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from kgbuild.language.atoms import Atoms
 from kgbuild.language.decode import Graph
 from kgbuild.language.learning.align import align
-from kgbuild.language.learning.annotations import Annotated, gold_texts
+from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.learning.samples import text_atoms
 from kgbuild.language.lexicon import Lexicon
-from kgbuild.language.pipeline import MODELS, SHIPPED
-from kgbuild.language.reader import COMPONENT
-from kgbuild.language.score import read_jsonl
 
 BELOW = frozenset({"acl", "amod", "appos", "compound", "conj", "flat", "nmod", "nummod", "obl"})
 """The arcs inside a noun phrase, a participle's included ("shirt made of cotton": nmod or acl and obl)."""
@@ -131,21 +124,3 @@ def tokens_of(doc: Doc, atoms: Atoms) -> list[list[int]]:
 
 def _share(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pipeline", type=Path, help="folder of a spaCy pipeline with a parser of UD arcs")
-    parser.add_argument("gold", type=Path, help="annotated texts, JSON Lines")
-    given = parser.parse_args()
-    lexicon = Lexicon.load(MODELS / SHIPPED / COMPONENT / "lexicon.json")
-    counts = attachment(spacy.load(given.pipeline), gold_texts(read_jsonl(given.gold)), lexicon)
-    pairs = (
-        f"{counts.before} pairs before and {counts.after} after their head, {counts.reaching} modifiers that reach one"
-    )
-    sys.stdout.write("".join(f"{name:13s} {share:.4f}\n" for name, share in counts.shares().items()) + pairs + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -17,8 +17,10 @@ import csv
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -27,6 +29,7 @@ from kgbuild.domains import PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
 from kgbuild.hierarchy.category_names import as_said, labelled
+from kgbuild.hierarchy.category_places import placed_by_titles
 from kgbuild.hierarchy.heads import Found, connect, find_domains
 from kgbuild.hierarchy.names import HEAD_RULES, Name, product_label
 from kgbuild.hierarchy.said import Said
@@ -80,14 +83,26 @@ def cut(products: pa.Table, levels: int, hidden: frozenset[str] = frozenset()) -
     return products.set_column(at, products.schema.field(at), pa.array(paths, products.schema.field(at).type))
 
 
-def attached(release: TableFolder, *, min_products: int = 3) -> list[tuple[str, int, bool, bool, bool]]:
-    """(article type, products, whether texts name it, reaches its sub-category, does so left out) of each type with enough products."""
+class Type(NamedTuple):
+    """An article type, how many products it has, whether texts name it, and in which ways it reaches its sub-category."""
+
+    name: str
+    n_products: int
+    named: bool
+    reaches: bool
+    by_name: bool
+    left_out: bool
+
+
+def attached(release: TableFolder, *, min_products: int = 3) -> list[Type]:
+    """Each type with enough products."""
     mentions, texts = release.table("mentions"), release.table("texts")
     if release.has("phrases"):
         mentions = canonical_mentions(mentions, release.table("phrases"))
     products = release.table("products", ["product_id", "category_path"])
     said = Said.of(mentions, texts)
-    two = labelled(read_categories(cut(products, 2), name_form, min_products=min_products), said)
+    bare = read_categories(cut(products, 2), name_form, min_products=min_products)
+    two = labelled(bare, said)
     domain = find_domains(said, texts, two, min_products=min_products)
     known = {said.heads[head] for head, found in domain.items() if found.name == PRODUCT}
     reached = reach(said, two, domain)
@@ -95,10 +110,12 @@ def attached(release: TableFolder, *, min_products: int = 3) -> list[tuple[str, 
     for product, path in zip(products["product_id"].to_pylist(), products["category_path"].to_pylist(), strict=True):
         if len(path) > 2:
             members[path[2]].append((product, path[1]))
+    members = {kind: some for kind, some in sorted(members.items()) if len(some) >= min_products}
+    listed = labelled(with_names(bare, said, members), said)
+    given = reach(said, listed, domain)
     found = []
-    for kind, some in sorted(members.items()):
-        if len(some) < min_products:
-            continue
+    for kind, some in members.items():
+        whole = as_said([Name(*name_form(kind))], [len(some)], said)[0]
         parts = re.split(r"\band\b|&", kind)
         lows = as_said([Name(*name_form(part)) for part in parts], [len(some)] * len(parts), said)
         lows = [low for low in lows if low.head in known] or lows[:1]
@@ -107,9 +124,20 @@ def attached(release: TableFolder, *, min_products: int = 3) -> list[tuple[str, 
         hidden = frozenset(product for product, _ in some)
         others = labelled(read_categories(cut(products, 2, hidden), name_form, min_products=min_products), said)
         left_out = reach(said, others, domain)
-        right, right_left_out = (all(edges.above(low, high) for low in lows) for edges in (reached, left_out))
-        found.append((kind, len(some), lows[0].head in known, right, right_left_out))
+        right, by_name, right_left_out = (
+            all(edges.above(low, high) for low in lows) for edges in (reached, given, left_out)
+        )
+        by_name = by_name or given.above(whole, high)
+        found.append(Type(kind, len(some), lows[0].head in known, right, by_name, right_left_out))
     return found
+
+
+def with_names(categories: Categories, said: Said, kinds: Collection[str]) -> Categories:
+    """The categories with more that no product has, placed by titles."""
+    new = sorted({Name(*name_form(kind)) for kind in kinds}.difference(categories.names))
+    n = len(categories.names)
+    more = replace(categories, names=[*categories.names, *new])
+    return placed_by_titles(more, said, name_form, nodes=range(n, n + len(new)))
 
 
 def reach(said: Said, categories: Categories, domain: Mapping[int, Found]) -> Accepted:
@@ -137,17 +165,18 @@ def main() -> None:
         rows = draw(release, HERE / f"{name}.tsv", n, rules)
         lines.append(f"{name}: right are {precision(rows)}.")
     found = attached(release)
-    for of, some in (("all", found), ("of those that texts name", [one for one in found if one[2]])):
-        right, left_out = sum(one[3] for one in some), sum(one[4] for one in some)
-        weight, all_products = sum(one[1] for one in some if one[3]), sum(one[1] for one in some)
+    for of, some in (("all", found), ("of those that texts name", [one for one in found if one.named])):
+        right, by_name, left_out = (sum(column) for column in list(zip(*some, strict=True))[3:])
+        weight, all_products = sum(one.n_products for one in some if one.reaches), sum(one.n_products for one in some)
         share = f"({weight / max(all_products, 1):.1%} of their products)"
         lines.append(
-            f"Article types, {of}: {right} of {len(some)} {share} reach their sub-category, {left_out} left out."
+            f"Article types, {of}: {right} of {len(some)} {share} reach their sub-category, {by_name} by name, {left_out} left out."
         )
-    wrong = [f"{kind} ({n}{'' if known else ', not named'})" for kind, n, known, right, _ in found if not right]
-    lines.append(f"Not reached: {', '.join(wrong)}.")
-    wrong = [f"{kind} ({n}{'' if known else ', not named'})" for kind, n, known, _, right in found if not right]
-    lines.append(f"Not reached left out: {', '.join(wrong)}.")
+    for way, place in (("", 3), (" by name", 4), (" left out", 5)):
+        wrong = [
+            f"{one.name} ({one.n_products}{'' if one.named else ', not named'})" for one in found if not one[place]
+        ]
+        lines.append(f"Not reached{way}: {', '.join(wrong)}.")
     print("\n".join(lines))
     if arguments.append:
         with (HERE / "RESULTS.md").open("a", encoding="utf-8") as file:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kgbuild.hierarchy.names import CATEGORY, Claim, Name, NameOf, lower_bound
+from kgbuild.hierarchy.names import CATEGORY, COOCCURRENCE, Claim, Name, NameOf, lower_bound
+from kgbuild.hierarchy.partial_paths import completed
 from kgbuild.hierarchy.said import Ints
 
 MAJORITY: Final = 0.6
@@ -19,11 +20,23 @@ MAJORITY: Final = 0.6
 
 @dataclass(frozen=True)
 class Categories:
-    """Category concepts, and for each product (a row of `at`) the number of its concept at each level, -1 where it has none."""
+    """Category concepts, and for each product (a row of `at`) the number of its concept at each level, -1 where it has none.
+
+    `told`: what is above concepts that no path places, the products that say so and their share.
+    """
 
     names: list[Name]
     products: list[str]
     at: Ints
+    told: Mapping[int, tuple[int, int, float]] = field(default_factory=dict)
+
+    def levels(self, products: Sequence[str]) -> Ints:
+        """(products, levels) the concepts of some products, -1 also where a product is not known."""
+        row = pc.index_in(pa.array(products, pa.string()), value_set=pa.array(self.products, pa.string()))
+        known = row.is_valid().to_numpy(zero_copy_only=False)
+        levels = np.full((len(products), self.at.shape[1]), -1, np.int64)
+        levels[known] = self.at[row.drop_null().to_numpy()]
+        return levels
 
     def deepest(self) -> Iterator[tuple[str, Name]]:
         """Each product with a category, and the finest one."""
@@ -40,11 +53,15 @@ class Categories:
     def claims(self) -> list[Claim]:
         """What is above each category concept that is not at the first level."""
         roots = set(self.roots())
-        return [
+        by_path = [
             Claim(self.names[node], self.names[high], CATEGORY, support, share)
             for node, rows in self.rows_of()
-            if node not in roots
+            if node not in roots and node not in self.told
             for high, support, share in home(self._above(node, rows))
+        ]
+        return by_path + [
+            Claim(self.names[node], self.names[high], COOCCURRENCE, support, share)
+            for node, (high, support, share) in self.told.items()
         ]
 
     def rows_of(self) -> Iterator[tuple[int, Ints]]:
@@ -64,7 +81,8 @@ class Categories:
 def read_categories(products: pa.Table, name_of: NameOf, *, min_products: int) -> Categories:
     """The categories with enough products; names that come to the same concept are one ("Dress" and "Dresses").
 
-    A path of one level alone says no domains, only kinds: then all stand below the concept `product`.
+    A path that begins with what mostly stands deeper ("Tshirts" alone) is completed from other products' paths. Paths of one level
+    alone say no domains, only kinds: then all stand below the concept `product`.
     """
     ordered = products.select(["product_id", "category_path"]).sort_by("product_id")
     paths = ordered["category_path"].combine_chunks()
@@ -79,6 +97,7 @@ def read_categories(products: pa.Table, name_of: NameOf, *, min_products: int) -
     for row, path in enumerate(paths.to_pylist()):
         for level, one in enumerate(path):
             at[row, level] = node_of.get(one, -1)
+    at = completed(at)
     enough = [node for node, rows in Categories(distinct, [], at).rows_of() if len(rows) >= min_products]
     renumbered = np.full(len(distinct) + 1, -1, np.int64)  # the last place serves -1
     renumbered[enough] = np.arange(len(enough))

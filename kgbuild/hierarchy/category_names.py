@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import Final
@@ -36,7 +36,7 @@ def labelled(categories: Categories, said: Said) -> Categories:
     number = {product: place for place, product in enumerate(said.products)}
     at = np.array([number.get(product, -1) for product in categories.products], np.int64)
     sizes = {node: len(rows) for node, rows in categories.rows_of()}
-    names = as_said(categories.names, [sizes[node] for node in range(len(sizes))], said)
+    names = as_said(categories.names, [sizes.get(node, 0) for node in range(len(categories.names))], said)
     names = _by_their_products(names, categories, said, at)
     named = said.first_names
     modified = [(names[node], rows) for node, rows in categories.rows_of() if names[node].modifiers]
@@ -62,35 +62,41 @@ def labelled(categories: Categories, said: Said) -> Categories:
 def as_said(names: Sequence[Name], n_products: Sequence[int], said: Said) -> list[Name]:
     """Names of categories as texts write them: "Eyeshadow" is "eye shadow", and the head of "Face Moisturisers" is "moisturizer".
 
-    Only for a name whose head noun no text has, and only where a name of the same letters is mentioned `SAID_ENOUGH` times as often as
-    products have the category (`n_products`): "bottom wear" now and then makes no other name of "Bottomwear".
+    Of the names of the same letters the commonest, where it is mentioned `SAID_ENOUGH` times as often as products have the category
+    (`n_products`): "bottom wear" now and then makes no other name of "Bottomwear". Else the commonest of the letters of its head noun,
+    where no text has that.
     """
     known = frozenset(said.heads)
     needed: dict[str, float] = {}
     for name, n in zip(names, n_products, strict=True):
         needed |= {_letters(name): SAID_ENOUGH * n} | {_letters(Name(name.head)): SAID_ENOUGH * n}
-    strange = {_letters(one): Name("") for name in names if name.head not in known for one in (name, Name(name.head))}
-    if strange:
-        units = pc.list_flatten(said.modifiers).dictionary_encode()
-        texts = units.dictionary.to_pylist()
-        owners = said.head[pc.list_parent_indices(said.modifiers).to_numpy()]
-        pairs, times = np.unique(np.stack([owners, units.indices.to_numpy()]), axis=1, return_counts=True)
-        for place in np.argsort(times, kind="stable").tolist():  # the commonest last
-            name = Name(said.heads[pairs[0, place]], (texts[pairs[1, place]],))
-            if (letters := _letters(name)) in strange and times[place] >= needed[letters]:
-                strange[letters] = name
-        for number, times_said in enumerate(np.bincount(said.head, minlength=len(said.heads)).tolist()):
-            name = Name(said.heads[number])
-            if (letters := _letters(name)) in strange and times_said >= needed[letters]:
-                strange[letters] = name
+    commonest = {letters: name for name, times in _like(needed, said) if times >= needed[letters := _letters(name)]}
 
     def said_so(name: Name) -> Name:
-        whole, head = strange[_letters(name)], strange[_letters(Name(name.head))]
-        if whole.head or not head.head:
-            return whole if whole.head else name
+        whole, head = commonest.get(_letters(name), name), commonest.get(_letters(Name(name.head)))
+        if whole != name or name.head in known or head is None:
+            return whole
         return Name(head.head, tuple(sorted({*head.modifiers, *name.modifiers})))
 
-    return [name if name.head in known else said_so(name) for name in names]
+    return [said_so(name) for name in names]
+
+
+def _like(wanted: Collection[str], said: Said) -> Iterator[tuple[Name, int]]:
+    """Names with at most one modifier whose letters are among `wanted`, and how often they are mentioned, the commonest last."""
+    ends = {letters[start:] for letters in wanted for start in range(len(letters))}
+    heads = np.array([_letters(Name(head)) in ends for head in said.heads], bool)
+    units = pc.list_flatten(said.modifiers).dictionary_encode()
+    texts = units.dictionary.to_pylist()
+    owners = said.head[pc.list_parent_indices(said.modifiers).to_numpy()]
+    rows = heads[owners]
+    pairs, times = np.unique(np.stack([owners[rows], units.indices.to_numpy()[rows]]), axis=1, return_counts=True)
+    found = [
+        (Name(said.heads[head], (texts[unit],)), n)
+        for (head, unit), n in zip(pairs.T.tolist(), times.tolist(), strict=True)
+    ]
+    n_said = np.bincount(said.head, minlength=len(said.heads)).tolist()
+    found += [(Name(head), n) for head, n, like in zip(said.heads, n_said, heads, strict=True) if like]
+    yield from sorted((one for one in found if _letters(one[0]) in wanted), key=lambda one: one[1])
 
 
 def _letters(name: Name) -> str:

@@ -19,6 +19,7 @@ from kgbuild.domains import DOMAINS, OTHER, PRODUCT
 from kgbuild.hierarchy.accept import Accepted
 from kgbuild.hierarchy.categories import Categories, read_categories
 from kgbuild.hierarchy.category_names import labelled
+from kgbuild.hierarchy.category_places import placed_by_titles
 from kgbuild.hierarchy.domains import learn_domains
 from kgbuild.hierarchy.kinds import category_kinds, product_senses, title_kinds
 from kgbuild.hierarchy.names import (
@@ -71,7 +72,8 @@ def find_head_edges(
         Tables heads, head_edges (no circle, also none through modifiers) and product_categories.
     """
     said = Said.of(mentions, texts)
-    categories = labelled(read_categories(products, name_of, min_products=min_products), said)
+    categories = read_categories(products, name_of, min_products=min_products)
+    categories = labelled(placed_by_titles(categories, said, name_of), said)
     domain = find_domains(said, texts, categories, min_products=min_products)
     stated_claims = list(_patterns(said, texts, domain))
     if taxonomy:

@@ -48,7 +48,7 @@ def category_kinds(said: Said, categories: Categories, heads: Collection[int]) -
     than half of these products ("Perfumes" beside "Fragrance"). A head that names fewer is left out: what other things its
     texts mention says little ("wear it with jeans").
     """
-    levels = _levels_by_product(said, categories)
+    levels = categories.levels(said.products)
     if not levels.shape[1]:
         return []
     named = said.first_names
@@ -91,7 +91,7 @@ def product_senses(said: Said, categories: Categories, heads: Collection[int]) -
     Told by titles that have the form as their name, where it is read as a product's, and only for a modifier that is at home with the head:
     of the titles whose name has it, `COLLOCATED` have it with that head ("mobile pouch"; no "women pouch").
     """
-    levels = _levels_by_product(said, categories)
+    levels = categories.levels(said.products)
     own = frozenset(categories.names)
     naming = said.first_names & said.title & (said.domain == DOMAINS.index(PRODUCT))
     rows = np.flatnonzero(naming & np.isin(said.head, sorted(heads)))
@@ -162,7 +162,9 @@ def _modified(
         if len(some) >= (_ENOUGH if len(some) >= COLLOCATED * n_titled[unit] else _ENOUGH_STRANGE)
     ]
     bare = own.get(Name(head))
-    if bare is not None:  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
+    if (
+        bare is not None and (levels == bare).any()
+    ):  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
         levels = levels[:, : int((levels == bare).any(axis=0).argmax())]
         all_here = levels[np.unique(said.product[rows])]
     for unit, some in tried:
@@ -212,15 +214,6 @@ def title_kinds(said: Said, heads: Collection[int]) -> list[Claim]:
             narrow, broad = Name(said.heads[low]), Name(said.heads[high])
             claims.append(Claim(narrow, broad, COOCCURRENCE, int(times[high]), float(times[high] / len(titles))))
     return claims
-
-
-def _levels_by_product(said: Said, categories: Categories) -> Ints:
-    """The category levels of each product of `said`."""
-    row = pc.index_in(pa.array(said.products, pa.string()), value_set=pa.array(categories.products, pa.string()))
-    known = row.is_valid().to_numpy(zero_copy_only=False)
-    levels = np.full((len(said.products), categories.at.shape[1]), -1, np.int64)
-    levels[known] = categories.at[row.drop_null().to_numpy()]
-    return levels
 
 
 def _groups(keys: Ints, values: Ints) -> Iterator[tuple[int, Ints]]:

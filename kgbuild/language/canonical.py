@@ -71,7 +71,7 @@ _WHOLE_NAMES = {
 }  # fmt: skip
 _FIXED_PAIRS = {
     ("t", "shirt"): "t-shirt", ("tee", "shirt"): "t-shirt", ("flip", "flop"): "flip flop", ("v", "neck"): "v-neck",
-    ("slip", "on"): "slip-on", ("lace", "up"): "lace-up", ("tie", "up"): "tie-up", ("polo", "neck"): "polo neck",
+    ("slip", "on"): "slip-on", ("lace", "up"): "lace-up", ("tie", "up"): "tie-up", ("cut", "out"): "cut-out", ("polo", "neck"): "polo neck",
 }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def _without_s(word: str) -> str:
 
 
 _DASHES = re.compile("[\u2010-\u2014_]")
-_EDGES = "\"'`\u00b4\u2018\u2019\u201c\u201d.,;:!?()[]{}*\u2022\u00b7-/\\"
+_EDGES = "\"'`\u00e2\u00b4\u2018\u2019\u201c\u201d.,;:!?()[]{}*\u2022\u00b7-/\\"
 
 
 @lru_cache(maxsize=65536)
@@ -116,8 +116,9 @@ def plain_word(word: str) -> str:
 
 
 def fixed_pair(first: str, second: str) -> str | None:
-    """The fixed name that two plain words write apart ("t", "shirts" -> "t-shirt"), else None."""
-    return _FIXED_PAIRS.get((first, second)) or _FIXED_PAIRS.get((first, singular(second)))
+    """The fixed name that two plain words write apart ("t", "shirts" -> "t-shirt", "lace", "ups" -> "lace-up"), else None."""
+    one = second[:-1] if second in _PARTICLES else singular(second)
+    return _FIXED_PAIRS.get((first, second)) or _FIXED_PAIRS.get((first, one))
 
 
 def join_words(words: Sequence[str], joins: Mapping[str, str]) -> list[str]:

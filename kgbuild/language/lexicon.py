@@ -30,7 +30,7 @@ class Lexicon:
         classes: word -> (brand share, brand spread, title end share), each a short string; words that were too rare
             are absent.
         joins: compounds written apart -> written together ("waist band" -> "waistband").
-        typos: misspelt word -> what was meant.
+        typos: misspelt word -> what was meant; "three-quarter" -> "three quarter" where annotators write it so.
     """
 
     classes: dict[str, list[str]] = field(default_factory=dict)
@@ -112,15 +112,31 @@ def _joins(texts: list[list[str]], counts: Counter[str]) -> dict[str, str]:
 
 def _typos(counts: Counter[str], known: frozenset[str]) -> dict[str, str]:
     common = {word for word, count in counts.items() if count >= 60 and len(word) > 4 and word.isalpha()}
+    stems = known.union(common, *map(_stems, common))
     found = {}
     for word in sorted(counts):
-        if len(word) < 5 or not word.isalpha() or word in known or counts[word] > 15:
-            continue
+        if len(word) < 5 or not word.isalpha() or word in known or counts[word] > 15 or _stems(word) & stems:
+            continue  # "braiding" is no "branding": the texts have "braided"
         near = [other for other in _near(word) if other in common and counts[other] > 40 * counts[word]]
         near = [other for other in near if not _inflected(word, other) and _likely(word, other, counts[word])]
         if near:
             found[word] = max(near, key=lambda other: (counts[other], other))
     return found
+
+
+def _stems(word: str) -> set[str]:
+    """What of four letters or more a word may be a usual form of."""
+    found = set()
+    for ending in ("s", "es", "ed", "ing", "er", "ers", "ly"):
+        stem = word.removesuffix(ending)
+        if stem != word:
+            found |= {stem, stem + "e"}
+            if _DOUBLED.search(stem):
+                found.add(stem[:-1])
+    return {stem for stem in found if len(stem) > 3}
+
+
+_DOUBLED = re.compile("[^aeiou][aeiou]([^aeiou])\\1$")
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

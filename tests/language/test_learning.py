@@ -20,6 +20,7 @@ from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pret
 from kgbuild.language.learning.held_out import best_thresholds, held_out, score_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.samples import catalogue_sentences, samples_of, vocabulary_of
+from kgbuild.language.learning.spelling import respelt, written
 from kgbuild.language.learning.treebank import Sentence, read_conllu, to_doc, vary
 from kgbuild.language.lexicon import Lexicon, build_lexicon
 from kgbuild.language.model import ConceptModel, prune, spans
@@ -254,6 +255,63 @@ def test_atoms_join_names_mend_typos_and_keep_places():
     assert "T Shirt" in words.raw
 
 
+def test_a_compound_that_is_meant_apart_is_several_atoms():
+    text = "Full-Sleeve shirt, central Lace ups"
+    words = atoms(text, typos={"full-sleeve": "full sleeve"})
+    assert words.word == ["full", "sleeve", "shirt", ",", "central", "lace-up"]
+    assert all(text[s:e] == raw for s, e, raw in zip(words.start, words.end, words.raw, strict=True))
+
+
+def test_a_unit_of_two_words_lies_on_two():
+    text = "sleeve in white with a very soft elasticated hem and elasticated cuff"
+    concepts = [("sleeve", ["white", "soft elasticated hem", "elasticated cuff"])]
+    words = atoms(text)
+    graph, misses = align(Annotated("p", text, False, concepts), words)
+    assert not misses
+    found = [words.word[place] for place, head in sorted(graph.links) if head == 0]
+    assert found == ["white", "hem", "cuff"]
+
+
+def test_the_last_of_a_long_list_is_linked_too():
+    text = (
+        "jacket with "
+        + ", ".join(f"{word} pocket" for word in ("left", "right", "inner", "outer", "slip") * 3)
+        + ", hood"
+    )
+    words = atoms(text)
+    graph, misses = align(Annotated("p", text, False, [("jacket", ["hood"])]), words)
+    assert not misses
+    assert graph.links == {(words.word.index("hood"), 0)}
+
+
+def test_annotators_teach_spelling():
+    def text(of, *concepts):
+        return Annotated("p", of, False, [(head, list(units)) for head, *units in concepts]), 1
+
+    said = [
+        text("velvetty footbed with braiding", ("footbed", "velvety", "braiding"), ("braiding",)),
+        text("full-sleeve shirt and nose-pads", ("shirt", "full sleeve"), ("sleeve", "full"), ("pad", "nose")),
+        text("two back straps", ("strap", "back")),
+        text("a fastner, yoked", ("fastener",), ("yoke",)),
+        text("a soft waist band", ("waistband", "soft")),
+    ]
+    by = written(said, frozenset({"yoked"}))
+    assert by.corrected == {
+        "velvetty": "velvety",
+        "full-sleeve": "full sleeve",
+        "full-sleeves": "full sleeves",
+        "nose-pads": "nose pads",
+        "nose-pad": "nose pad",
+        "fastner": "fastener",
+    }
+    lexicon = Lexicon(
+        {}, {"back strap": "backstrap", "waist band": "waistband"}, {"braiding": "branding", "buton": "button"}
+    )
+    better = respelt(lexicon, by)
+    assert better.joins == {"waist band": "waistband"}
+    assert better.typos == {"buton": "button", **by.corrected}
+
+
 def test_an_unknown_word_is_known_by_its_ends():
     vocabulary = Vocabulary.of(["shirt"], Lexicon())
     assert vocabulary.word_row("shirt", "shirt")[0] == 2
@@ -274,6 +332,15 @@ def test_a_lexicon_learns_brands_joins_and_typos(tmp_path):
     assert lexicon.of("nowhere", "nowhere") == ("",) * 3
     lexicon.save(tmp_path / "l.json")
     assert Lexicon.load(tmp_path / "l.json") == lexicon
+
+
+def test_a_form_of_a_known_word_is_no_typo():
+    rows = (
+        [("", "", "branding") for _ in range(100)]
+        + [("", "", "braided")] * 70
+        + [("", "", "braiding"), ("", "", "brandign")]
+    )
+    assert build_lexicon(rows, frozenset()).typos == {"brandign": "branding"}
 
 
 CONLLU = """# text = A well-made bag.

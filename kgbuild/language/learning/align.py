@@ -15,7 +15,7 @@ from kgbuild.language.canonical import strip_suffix
 from kgbuild.language.decode import Graph
 from kgbuild.language.learning.annotations import Annotated
 
-_REACH = 30
+_REACH = 60
 
 
 def matches(atoms: Atoms, place: int, word: str) -> bool:
@@ -26,6 +26,12 @@ def matches(atoms: Atoms, place: int, word: str) -> bool:
     if len(word) < 4 or here[:1] != word[:1]:
         return False
     return SequenceMatcher(None, lemma, word).ratio() > 0.8
+
+
+def _in_one(atoms: Atoms, place: int, words: Sequence[str]) -> bool:
+    """Whether the atom has these words in one: no "elasticated" for "elasticated cuff", however alike."""
+    here = (atoms.word[place], atoms.lemma[place])
+    return any(sign.join(words) in here for sign in (" ", "-", ""))
 
 
 def align(text: Annotated, atoms: Atoms) -> tuple[Graph, list[str]]:
@@ -117,7 +123,7 @@ def _fit(words: list[str], places: list[int], atoms: Atoms) -> list[int] | None:
         if not left:
             break
         for taken in range(min(len(left), 3), 0, -1):
-            if matches(atoms, place, " ".join(left[-taken:])) or matches(atoms, place, "-".join(left[-taken:])):
+            if matches(atoms, place, left[-1]) if taken == 1 else _in_one(atoms, place, left[-taken:]):
                 chosen.append(place)
                 del left[-taken:]
                 break

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kgbuild.language.atoms import atoms_of
 from kgbuild.language.decode import Graph
 from kgbuild.language.learning.attachment import Attachment, attached, tokens_of
-from kgbuild.language.learning.parser import new_pipeline, train_pipeline
+from kgbuild.language.learning.parser import train_pipeline, untrained
 from kgbuild.language.learning.silver import distinct_sentences, links_of
 from kgbuild.language.learning.treebank import Sentence, to_doc
 from kgbuild.language.learning.trees import Tree
@@ -199,4 +199,4 @@ def test_training_twice_gives_the_same_pipeline_and_goes_on_from_it(tmp_path):
         for file in ("tok2vec/model", "parser/model", "tagger/model", "meta.json"):
             assert (tmp_path / name / file).read_bytes() == (tmp_path / name.replace("a", "b") / file).read_bytes()
     assert (tmp_path / "a" / "parser/model").read_bytes() != (tmp_path / "a2" / "parser/model").read_bytes()
-    assert new_pipeline().pipe_names == ["tok2vec", "tagger", "parser"]
+    assert untrained(silver).pipe_names == ["tok2vec", "tagger", "parser"]

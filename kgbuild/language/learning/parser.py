@@ -69,13 +69,15 @@ _META = {
 }
 
 
-def new_pipeline() -> Language:
-    """Untrained: a shared tok2vec, a tagger of Penn tags, a parser of UD arcs."""
+def untrained(sentences: Sequence[Sentence]) -> Language:
+    """A shared tok2vec, a tagger of Penn tags, a parser of UD arcs, ready to learn from such sentences."""
     nlp = blank_pipeline()
     nlp.add_pipe("tok2vec", config={"model": _TOK2VEC})
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": _LISTENER}})
     nlp.add_pipe("parser", config={"model": _PARSER, "min_action_freq": 20})
     nlp.meta.update(_META)
+    examples = [_example(nlp, [sentence]) for sentence in sentences]
+    nlp.initialize(lambda: examples)
     return nlp
 
 
@@ -110,6 +112,11 @@ def dev_scores(nlp: Language, sentences: Sequence[Sentence], *, lowered: bool) -
     return {name: round(scores[name], 4) for name in ("tag_acc", "dep_uas", "dep_las")}
 
 
+def train_sentences(treebank: Path) -> list[Sentence]:
+    """The sentences to learn from."""
+    return list(read_conllu(treebank / "en_ewt-ud-train.conllu"))
+
+
 def dev_sentences(treebank: Path) -> list[Sentence]:
     """The 700 development sentences that checkpoints are chosen by."""
     return list(read_conllu(treebank / "en_ewt-ud-dev.conllu"))[:700]
@@ -139,11 +146,8 @@ def train_pipeline(
         words_per_batch: of an update.
     """
     fix_random_seed(seed)
-    train, dev = list(read_conllu(treebank / "en_ewt-ud-train.conllu")), dev_sentences(treebank)
-    nlp = spacy.load(start, exclude=[COMPONENT]) if start else new_pipeline()
-    if not start:
-        examples = [_example(nlp, [sentence]) for sentence in train]
-        nlp.initialize(lambda: examples)
+    train, dev = train_sentences(treebank), dev_sentences(treebank)
+    nlp = spacy.load(start, exclude=[COMPONENT]) if start else untrained(train)
     optimizer = nlp.resume_training()
     sources = [train, silver] if silver else [train]
     best, batches = -1.0, _batches(nlp, sources, random.Random(seed), words_per_batch, varied=varied)

@@ -38,13 +38,16 @@ from kgbuild.language.learning.parser import train_pipeline
 from kgbuild.language.learning.samples import Text, catalogue_sentences, samples_of, vocabulary_of
 from kgbuild.language.learning.silver import distinct_sentences, silver_sentences
 from kgbuild.language.learning.spelling import respelt, written
-from kgbuild.language.learning.treebank import read_conllu
+from kgbuild.language.learning.treebank import Sentence, read_conllu
 from kgbuild.language.lexicon import Lexicon, build_lexicon
 from kgbuild.language.model import ConceptModel
 from kgbuild.language.reader import COMPONENT, ConceptReader
 from kgbuild.language.score import read_jsonl, table_of
 
 log = logging.getLogger("kgbuild.language.learning.recipe")
+
+Row = tuple[str, str, str]
+"""Id, title and description of a product."""
 
 FOLDS = 5
 LABEL_WEIGHT = 0.85
@@ -172,19 +175,27 @@ def train_parser(
     No sentence of a product in the gold is learned from, so the gold can measure the parser.
     """
     train_pipeline(treebank, out, steps=steps, seed=seed)
-    records = read_jsonl(gold)
-    known = {record["id"] for record in records}
-    rows = _rows(catalogue)
-    asked = [
-        *(row for row in rows if row[0] in known),
-        *((r["id"], r["title"], r["description"] or "") for r in records),
-    ]
-    without = frozenset(sentence for sentence, _ in distinct_sentences(_texts_of(asked), frozenset()))
-    parsed = _texts_of([row for row in rows if row[0] not in known][::PARSED_STEP])
-    model = ConceptModel.load(out / COMPONENT)
-    silver = list(silver_sentences(parsed, spacy.load(out, exclude=[COMPONENT]), model, without=without))
+    silver = silver_trees(catalogue, gold, out, out / COMPONENT)
     log.info("the parser learns from %d sentences of the catalogue", len(silver))
     train_pipeline(treebank, out, steps=mixed_steps, seed=seed, start=out, silver=silver)
+
+
+def silver_trees(catalogue: Path, gold: Path, parser: Path, concepts: Path) -> list[Sentence]:
+    """Sentences of the catalogue as a first parser's trees, corrected by a concept network; none of a product in the gold."""
+    rows, without = without_gold(catalogue, gold)
+    model = ConceptModel.load(concepts)
+    nlp = spacy.load(parser, exclude=[COMPONENT])
+    return list(silver_sentences(texts_of(rows[::PARSED_STEP]), nlp, model, without=without))
+
+
+def without_gold(catalogue: Path, gold: Path) -> tuple[list[Row], frozenset[str]]:
+    """The products that are not in the gold, and the sentences of those that are."""
+    records, rows = read_jsonl(gold), _rows(catalogue)
+    known = {record["id"] for record in records}
+    asked = [row for row in rows if row[0] in known]
+    asked += [(record["id"], record["title"], record["description"] or "") for record in records]
+    sentences = frozenset(sentence for sentence, _ in distinct_sentences(texts_of(asked), frozenset()))
+    return [row for row in rows if row[0] not in known], sentences
 
 
 def add_reader(pipeline: Path) -> None:
@@ -201,18 +212,19 @@ def _products(catalogue: Path) -> dict[str, tuple[str, str]]:
     return {name: (title, description) for name, title, description in _rows(catalogue)}
 
 
-def _rows(catalogue: Path) -> list[tuple[str, str, str]]:
-    """(id, title, description) of every product."""
+def _rows(catalogue: Path) -> list[Row]:
+    """Every product."""
     table = pq.read_table(catalogue, columns=["id", "title", "description"])
     return [(row["id"], row["title"] or "", row["description"] or "") for row in table.to_pylist()]
 
 
 def _texts(catalogue: Path) -> Iterator[Text]:
     """Titles, and descriptions as they stand; tags apart, line ends stay."""
-    yield from _texts_of(_rows(catalogue))
+    yield from texts_of(_rows(catalogue))
 
 
-def _texts_of(rows: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
+def texts_of(rows: Iterable[Row]) -> Iterator[Text]:
+    """Titles, and descriptions without tags, in order."""
     for _, title, description in rows:
         yield title, True
         yield re.sub(r"<[^>]+>", " ", description), False

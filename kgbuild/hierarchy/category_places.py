@@ -13,11 +13,8 @@ import pyarrow.compute as pc
 from kgbuild.hierarchy.categories import Categories
 from kgbuild.hierarchy.category_names import as_said
 from kgbuild.hierarchy.names import Name, NameOf
-from kgbuild.hierarchy.partial_paths import put_below
+from kgbuild.hierarchy.partial_paths import ELSEWHERE, put_below
 from kgbuild.hierarchy.said import Bools, Ints, Said
-
-ELSEWHERE: Final = 0.25
-"""Titles place a category if so large a share of the products that they call so have another category: not a watch by a shirt with one."""
 
 _ENOUGH: Final = 2  # products that titles call so; a category stands somewhere, so more is not asked
 

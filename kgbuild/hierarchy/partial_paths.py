@@ -7,18 +7,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 
 from kgbuild.hierarchy.said import Ints
 
+ELSEWHERE: Final = 0.25
+"""Of a category that stands alone in paths, so large a share of products elsewhere tells its place: not one watch among free gifts."""
+
 
 def completed(at: Ints) -> Ints:
-    """The levels of all products; before a category at the first level that mostly stands deeper, the commonest path to it."""
+    """The levels of all products; before a category at the first level that stands deeper, the commonest path to it.
+
+    It stands deeper if most products have it so, or a quarter of them and no other has anything below it.
+    """
     changed = bool(at.shape[1])
     while changed:
         changed = False
-        for node in _mostly_deeper(at):
+        for node in _deeper(at):
             mine = np.flatnonzero(at[:, 0] == node)
             deeper = at[(at == node).any(axis=1) & (at[:, 0] != node)]
             if not len(deeper):
@@ -37,13 +44,16 @@ def put_below(at: Ints, rows: Ints, node: int, above: int) -> Ints:
     return _put(at, rows, np.array([[*path, node]] * len(rows), np.int64)) if len(rows) else at
 
 
-def _mostly_deeper(at: Ints) -> list[int]:
-    """The categories that more products have below another than at the first level, where some have them."""
+def _deeper(at: Ints) -> list[int]:
+    """The categories at the first level of some paths that stand deeper."""
     n = int(at.max(initial=-1)) + 1
-    first = np.bincount(at[at[:, 0] >= 0, 0], minlength=n)
+    own = at[:, 0]
+    first = np.bincount(own[own >= 0], minlength=n)
+    broad = np.bincount(own[(own >= 0) & (at[:, 1:] >= 0).any(axis=1)], minlength=n) > 0
     row, level = np.nonzero(at >= 0)
     rows = np.bincount(np.unique(at[row, level] * len(at) + row) // max(len(at), 1), minlength=n)
-    return [int(node) for node in np.flatnonzero((first > 0) & (2 * first < rows))]
+    mostly = np.where(broad, 2 * first < rows, first <= (1 - ELSEWHERE) * rows)
+    return [int(node) for node in np.flatnonzero((first > 0) & mostly)]
 
 
 def _commonest(paths: Iterable[tuple[int, ...]]) -> tuple[int, ...]:

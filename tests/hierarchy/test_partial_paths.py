@@ -64,6 +64,13 @@ def test_a_kind_alone_is_no_root() -> None:
     assert edges_of([*shop(), *alone]) == edges_of([*shop(), *whole])
 
 
+def test_one_watch_among_free_gifts_places_no_watches() -> None:
+    at = np.array([[0, -1]] * 9 + [[1, 0]], np.int64)
+    np.testing.assert_array_equal(completed(at), at)
+    at = np.array([[0, -1]] * 3 + [[1, 0]], np.int64)
+    np.testing.assert_array_equal(completed(at), [[1, 0]] * 4)
+
+
 def test_titles_place_what_no_path_places() -> None:
     slippers = [(f"[{colour} slipper]", f"Soft {colour}", ["Slippers"]) for colour in ("red", "blue", "white")]
     assert not any(low == "slipper" for low, _ in edges_of([*shop(), *slippers])), "a root"

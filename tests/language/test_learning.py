@@ -17,13 +17,14 @@ from kgbuild.language.learning.align import align
 from kgbuild.language.learning.annotations import Annotated, labelled_texts
 from kgbuild.language.learning.domains import head_words, held_out_domains, read_head_domains, train_domains
 from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pretrain, shipped, with_domains
-from kgbuild.language.learning.held_out import best_thresholds, held_out, score_at
+from kgbuild.language.learning.held_out import best_thresholds, held_out, records_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.samples import catalogue_sentences, samples_of, vocabulary_of
 from kgbuild.language.learning.spelling import respelt, written
 from kgbuild.language.learning.treebank import Sentence, read_conllu, to_doc, vary
 from kgbuild.language.lexicon import Lexicon, build_lexicon
 from kgbuild.language.model import ConceptModel, prune, spans
+from kgbuild.language.score import score_gold
 from kgbuild.language.tokens import blank_pipeline
 
 COLOURS = ("red", "blue", "green", "white", "black")
@@ -96,7 +97,8 @@ def test_a_network_learns_the_pattern_and_survives_its_file(tmp_path):
     asked = texts(10, seed=2)
     records = [{"id": t.product, "concepts": [{"head": h, "modifiers": m} for h, m in t.concepts]} for t in asked]
     outs = held_out(asked, net, vocabulary)
-    assert score_at(outs, records, *best_thresholds(outs, records))["concept"].f1 == 1.0
+    found = records_at(outs, records, *best_thresholds(outs, records))
+    assert score_gold(found, records)["concept"].f1 == 1.0
     model = ConceptModel(shipped(net), vocabulary, 0.5, 0.5)
     model.save(tmp_path)
     again = ConceptModel.load(tmp_path)

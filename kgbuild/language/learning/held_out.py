@@ -15,7 +15,7 @@ from kgbuild.language.learning.fit import agreed
 from kgbuild.language.learning.networks import ConceptNet
 from kgbuild.language.learning.samples import text_atoms
 from kgbuild.language.model import prune
-from kgbuild.language.score import Score, score_gold
+from kgbuild.language.score import score_gold
 
 _GRID = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
 
@@ -58,14 +58,14 @@ def held_out(texts: Sequence[Annotated], net: ConceptNet, vocabulary: Vocabulary
     return outs
 
 
-def score_at(
+def records_at(
     outs: Iterable[HeldOut], records: Sequence[Mapping[str, Any]], listed: float, link: float
-) -> dict[str, Score]:
-    """Scores against the gold records that the texts come from."""
+) -> list[dict[str, Any]]:
+    """The concepts of the gold records that the texts come from, at these thresholds: what `kgbuild.language.score` reads."""
     found: dict[str, list[Found]] = {}
     for one in outs:
         found.setdefault(one.text.product, []).extend(one.concepts(listed, link))
-    predicted = [
+    return [
         {
             "id": record["id"],
             "concepts": [
@@ -74,9 +74,10 @@ def score_at(
         }
         for record in records
     ]
-    return score_gold(predicted, records)
 
 
 def best_thresholds(outs: Sequence[HeldOut], records: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """(listed, link) with the best F1 of whole concepts; ties go to the first."""
-    return max(product(_GRID, _GRID), key=lambda both: score_at(outs, records, *both)["concept"].f1)
+    return max(
+        product(_GRID, _GRID), key=lambda both: score_gold(records_at(outs, records, *both), records)["concept"].f1
+    )

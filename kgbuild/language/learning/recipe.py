@@ -32,7 +32,7 @@ from kgbuild.language.inputs import Vocabulary
 from kgbuild.language.learning.annotations import gold_texts, labelled_texts
 from kgbuild.language.learning.domains import head_words, held_out_domains, read_head_domains, train_domains
 from kgbuild.language.learning.fit import SHAPE, Sample, agreed, fine_tune, pretrain, shipped, with_domains
-from kgbuild.language.learning.held_out import HeldOut, best_thresholds, held_out, score_at
+from kgbuild.language.learning.held_out import HeldOut, best_thresholds, held_out, records_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.parser import train_pipeline
 from kgbuild.language.learning.samples import Text, catalogue_sentences, samples_of, vocabulary_of
@@ -42,7 +42,7 @@ from kgbuild.language.learning.treebank import Sentence, read_conllu
 from kgbuild.language.lexicon import Lexicon, build_lexicon
 from kgbuild.language.model import ConceptModel
 from kgbuild.language.reader import COMPONENT, ConceptReader
-from kgbuild.language.score import read_jsonl, table_of
+from kgbuild.language.score import read_jsonl, score_gold, table_of
 
 log = logging.getLogger("kgbuild.language.learning.recipe")
 
@@ -61,7 +61,7 @@ SILVER_STEP = 2
 """Every so-manieth distinct sentence of the catalogue is read by the networks of the folds."""
 PARSED_STEP = 24
 """Sentences of every so-manieth product become trees for the parser."""
-_ENCODER, _FOLD, _THRESHOLDS = "encoder.pt", "fold{}.pt", "thresholds.json"
+_ENCODER, _FOLD, _THRESHOLDS, _HELD_OUT = "encoder.pt", "fold{}.pt", "thresholds.json", "held_out.jsonl"
 
 
 def train_lexicon(treebank: Path, catalogue: Path, gold: Path, labels: Path, out: Path) -> None:
@@ -91,7 +91,7 @@ def train_words(catalogue: Path, work: Path, *, steps: int, seed: int) -> None:
 
 
 def train_folds(catalogue: Path, gold: Path, labels: Path, work: Path, *, epochs: int, seed: int, workers: int) -> None:
-    """A network without each fifth of the gold; logs their score on those fifths, which no other step learns from.
+    """A network without each fifth of the gold; logs and keeps what they find in those fifths, from which no other step learns.
 
     Each is trained on one thread of a process of its own, so how many there are at a time changes nothing but the time.
     """
@@ -106,7 +106,9 @@ def train_folds(catalogue: Path, gold: Path, labels: Path, work: Path, *, epochs
         outs += held_out(list(gold_texts(records[fold::FOLDS])), net, vocabulary)
     listed, link = best_thresholds(outs, records)
     (work / _THRESHOLDS).write_text(json.dumps([listed, link]), "utf-8")
-    log.info("five-fold, thresholds %s %s\n%s", listed, link, table_of(score_at(outs, records, listed, link)))
+    found = records_at(outs, records, listed, link)
+    (work / _HELD_OUT).write_text("".join(f"{json.dumps(record)}\n" for record in found), "utf-8")
+    log.info("five-fold, thresholds %s %s\n%s", listed, link, table_of(score_gold(found, records)))
 
 
 def _one_thread() -> None:

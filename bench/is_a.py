@@ -166,7 +166,7 @@ def main() -> None:
         lines.append(f"{name}: right are {precision(rows)}.")
     found = attached(release)
     for of, some in (("all", found), ("of those that texts name", [one for one in found if one.named])):
-        right, by_name, left_out = (sum(column) for column in list(zip(*some, strict=True))[3:])
+        right, by_name, left_out = (sum(one[place] for one in some) for place in (3, 4, 5))
         weight, all_products = sum(one.n_products for one in some if one.reaches), sum(one.n_products for one in some)
         share = f"({weight / max(all_products, 1):.1%} of their products)"
         lines.append(

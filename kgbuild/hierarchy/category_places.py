@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -36,12 +37,17 @@ def placed_by_titles(
         several = int(((categories.at >= 0).sum(axis=1) > 1).sum())
         most = 2 * several > int((categories.at >= 0).any(axis=1).sum())
         nodes = [node for node in categories.roots() if alone[rows_of[node]].all()] if most else []
+    if not nodes:
+        return categories
+    owns = [rows_of.get(node, np.zeros(0, np.int64)) for node in nodes]
+    parts = [_parts(categories.names[node], name_of) for node in nodes]
+    sizes = [len(own) for own, some in zip(owns, parts, strict=True) for _ in some]
+    names = iter(as_said([part for some in parts for part in some], sizes, said))
     levels = categories.levels(said.products)
     levels = np.where(np.isin(levels, list(nodes)), -1, levels)
     at, told = categories.at, {}
-    for node in nodes:
-        own = rows_of.get(node, np.zeros(0, np.int64))
-        products = _called(said, categories.names[node], name_of, n_products=len(own))
+    for node, own, some in zip(nodes, owns, parts, strict=True):
+        products = _called(said, list(islice(names, len(some))))
         there = products[(levels[products] >= 0).any(axis=1)]
         place = _most(levels[there]) if len(there) >= max(_ENOUGH, ELSEWHERE * len(products)) else None
         if place:
@@ -50,10 +56,13 @@ def placed_by_titles(
     return replace(categories, at=at, told=told)
 
 
-def _called(said: Said, name: Name, name_of: NameOf, *, n_products: int) -> Ints:
-    """The products whose title calls them so: its name is a kind of it, or it has all parts of a name that counts several up."""
-    parts = [Name(*name_of(part)) for part in name.head.split(" and ")] if not name.modifiers else [name]
-    parts = as_said(parts, [n_products] * len(parts), said)
+def _parts(name: Name, name_of: NameOf) -> list[Name]:
+    """The names that "Salwar and Dupatta" counts up, or the name."""
+    return [name] if name.modifiers else [Name(*name_of(part)) for part in name.head.split(" and ")]
+
+
+def _called(said: Said, parts: Sequence[Name]) -> Ints:
+    """The products whose title calls them so: its name is a kind of the one part, or it has all of several."""
     naming = said.title if len(parts) > 1 else said.title & said.first_names
     found = [_products(said, naming, part) for part in parts]
     together = found[0]

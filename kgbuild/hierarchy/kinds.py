@@ -162,9 +162,8 @@ def _modified(
         if len(some) >= (_ENOUGH if len(some) >= COLLOCATED * n_titled[unit] else _ENOUGH_STRANGE)
     ]
     bare = own.get(Name(head))
-    if (
-        bare is not None and (levels == bare).any()
-    ):  # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
+    if bare is not None and (levels == bare).any():
+        # "innerwear t-shirt" is of no other kind of the level at which t-shirts are one
         levels = levels[:, : int((levels == bare).any(axis=0).argmax())]
         all_here = levels[np.unique(said.product[rows])]
     for unit, some in tried:

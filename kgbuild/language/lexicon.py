@@ -19,6 +19,7 @@ import numpy as np
 from kgbuild.language.canonical import plain_word, singular
 
 _WORD = re.compile("[A-Za-z\u00c0-\u00ff0-9'\u2019-]*[A-Za-z\u00c0-\u00ff0-9]|[^\\sA-Za-z0-9]")
+_DOUBLED = re.compile("[^aeiou][aeiou]([^aeiou])\\1$")
 _NOTHING = ("", "", "")
 
 
@@ -134,9 +135,6 @@ def _stems(word: str) -> set[str]:
             if _DOUBLED.search(stem):
                 found.add(stem[:-1])
     return {stem for stem in found if len(stem) > 3}
-
-
-_DOUBLED = re.compile("[^aeiou][aeiou]([^aeiou])\\1$")
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

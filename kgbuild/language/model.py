@@ -102,14 +102,20 @@ class _Decided(NamedTuple):
 
 
 def _add(graph: Graph, start: int, atoms: Atoms, decided: _Decided) -> None:
-    """Put what was found in one piece into its sentence's graph; signs head and modify nothing, and numbers head nothing."""
-    said = [any(letter.isalnum() for letter in word) for word in atoms.word]
-    worded = [any(letter.isalpha() for letter in word) for word in atoms.word]
-    graph.listed |= {start + place for place in decided.listed.tolist() if worded[start + place]}
+    """Put what was found in one piece into its sentence's graph."""
     kinds = zip(decided.listed.tolist(), decided.domains.tolist(), strict=True)
     graph.domains |= {start + place: DOMAINS[kind] for place, kind in kinds}
     pairs = {(start + part, start + whole) for part, whole in decided.links.tolist()}
-    graph.links |= prune({(part, whole) for part, whole in pairs if said[part] and said[whole]})
+    listed, links = sound(atoms.word, {start + place for place in decided.listed.tolist()}, pairs)
+    graph.listed |= listed
+    graph.links |= links
+
+
+def sound(words: Sequence[str], listed: set[int], links: Links) -> tuple[set[int], Links]:
+    """What is listed and linked without signs, numbers that head a concept, and what a unit already says (`prune`)."""
+    said = [any(letter.isalnum() for letter in word) for word in words]
+    heads = {place for place in listed if any(letter.isalpha() for letter in words[place])}
+    return heads, prune({(part, whole) for part, whole in links if said[part] and said[whole]})
 
 
 def prune(links: Links) -> Links:

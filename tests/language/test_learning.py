@@ -20,9 +20,8 @@ from kgbuild.language.learning.fit import SHAPE, agreed, fine_tune, padded, pret
 from kgbuild.language.learning.held_out import best_thresholds, held_out, records_at
 from kgbuild.language.learning.networks import ConceptNet, Encoder
 from kgbuild.language.learning.samples import catalogue_sentences, samples_of, vocabulary_of
-from kgbuild.language.learning.spelling import respelt, written
 from kgbuild.language.learning.treebank import Sentence, read_conllu, to_doc, vary
-from kgbuild.language.lexicon import Lexicon, build_lexicon
+from kgbuild.language.lexicon import Lexicon
 from kgbuild.language.model import ConceptModel, prune, spans
 from kgbuild.language.score import score_gold
 from kgbuild.language.tokens import blank_pipeline
@@ -286,34 +285,6 @@ def test_the_last_of_a_long_list_is_linked_too():
     assert graph.links == {(words.word.index("hood"), 0)}
 
 
-def test_annotators_teach_spelling():
-    def text(of, *concepts):
-        return Annotated("p", of, False, [(head, list(units)) for head, *units in concepts]), 1
-
-    said = [
-        text("velvetty footbed with braiding", ("footbed", "velvety", "braiding"), ("braiding",)),
-        text("full-sleeve shirt and nose-pads", ("shirt", "full sleeve"), ("sleeve", "full"), ("pad", "nose")),
-        text("two back straps", ("strap", "back")),
-        text("a fastner, yoked", ("fastener",), ("yoke",)),
-        text("a soft waist band", ("waistband", "soft")),
-    ]
-    by = written(said, frozenset({"yoked"}))
-    assert by.corrected == {
-        "velvetty": "velvety",
-        "full-sleeve": "full sleeve",
-        "full-sleeves": "full sleeves",
-        "nose-pads": "nose pads",
-        "nose-pad": "nose pad",
-        "fastner": "fastener",
-    }
-    lexicon = Lexicon(
-        {}, {"back strap": "backstrap", "waist band": "waistband"}, {"braiding": "branding", "buton": "button"}
-    )
-    better = respelt(lexicon, by)
-    assert better.joins == {"waist band": "waistband"}
-    assert better.typos == {"buton": "button", **by.corrected}
-
-
 def test_an_unknown_word_is_known_by_its_ends():
     vocabulary = Vocabulary.of(["shirt"], Lexicon())
     assert vocabulary.word_row("shirt", "shirt")[0] == 2
@@ -321,28 +292,6 @@ def test_an_unknown_word_is_known_by_its_ends():
     assert (first[0], second[0]) == (1, 1)
     assert first[1] == second[1] != 0
     assert first[2] != second[2]
-
-
-def test_a_lexicon_learns_brands_joins_and_typos(tmp_path):
-    rows = [(f"Acme {c} Tshirt", "Acme", "soft waistband and elasticated sleeves") for c in COLOURS * 20]
-    rows += [("Acme Red Tshirt", "Acme", "a waist band with eslasticated sleeves")]
-    lexicon = build_lexicon(rows, frozenset())
-    assert lexicon.joins == {"waist band": "waistband"}
-    assert lexicon.typos == {"eslasticated": "elasticated"}
-    assert lexicon.of("acme", "acme")[0] == "5"
-    assert lexicon.of("red", "red")[0] == "0"
-    assert lexicon.of("nowhere", "nowhere") == ("",) * 3
-    lexicon.save(tmp_path / "l.json")
-    assert Lexicon.load(tmp_path / "l.json") == lexicon
-
-
-def test_a_form_of_a_known_word_is_no_typo():
-    rows = (
-        [("", "", "branding") for _ in range(100)]
-        + [("", "", "braided")] * 70
-        + [("", "", "braiding"), ("", "", "brandign")]
-    )
-    assert build_lexicon(rows, frozenset()).typos == {"brandign": "branding"}
 
 
 CONLLU = """# text = A well-made bag.

@@ -14,7 +14,7 @@ from kgbuild.language.learning.annotations import Annotated
 from kgbuild.language.learning.fit import agreed
 from kgbuild.language.learning.networks import ConceptNet
 from kgbuild.language.learning.samples import text_atoms
-from kgbuild.language.model import prune
+from kgbuild.language.model import sound
 from kgbuild.language.score import score_gold
 
 _GRID = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
@@ -31,10 +31,9 @@ class HeldOut:
 
     def concepts(self, listed: float, link: float) -> list[Found]:
         """The concepts at these thresholds."""
-        said = [any(letter.isalnum() for letter in word) for word in self.atoms.word]
-        links = {both for both, p in self.links.items() if p > link and said[both[0]] and said[both[1]]}
-        heads = {place for place, p in self.listed.items() if p > listed and said[place]}
-        return concepts_of(self.atoms, Graph(heads, prune(links)), is_title=self.text.is_title)
+        heads = {place for place, p in self.listed.items() if p > listed}
+        links = {both for both, p in self.links.items() if p > link}
+        return concepts_of(self.atoms, Graph(*sound(self.atoms.word, heads, links)), is_title=self.text.is_title)
 
 
 def held_out(texts: Sequence[Annotated], net: ConceptNet, vocabulary: Vocabulary) -> list[HeldOut]:

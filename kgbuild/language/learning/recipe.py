@@ -4,11 +4,11 @@
         --gold ../shared/gold/train.jsonl --labels data/annotations.txt --heads data/head_domains.txt \
         --out kgbuild/models/en_kgbuild
 
-Five steps: word classes from the catalogue (`lexicon`), an encoder that guesses hidden words of the catalogue (`words`), five concept
-networks that each lack a fifth of the gold, whose scores on that fifth are the honest estimate (`folds`), the network that is shipped,
-from the annotated texts and from what the five agree on in the catalogue's own texts (`concepts`), and tagger and parser, from the
-treebank and from sentences of the catalogue that the network corrects (`treebank`). `--step` runs one of them upon what the others left
-in the work folder and in `--out`.
+Six steps: word classes and spelling from the catalogue and its annotated texts (`lexicon`), an encoder that guesses hidden words of the
+catalogue (`words`), five concept networks that each lack a fifth of the gold and are scored on it (`folds`), the network that is shipped,
+from the annotated texts and from what the five agree on in the catalogue's own texts (`concepts`), what kind of thing a head names
+(`domains`), and tagger and parser, from the treebank and from sentences of the catalogue that the network corrects (`treebank`). `--step`
+runs one of them upon what the others left in the work folder and in `--out`.
 """
 
 from __future__ import annotations
@@ -68,9 +68,10 @@ def train_lexicon(treebank: Path, catalogue: Path, gold: Path, labels: Path, out
     """Word classes, joins and misspellings of a catalogue with columns title, brand, description, and of its annotated texts."""
     files = sorted(treebank.glob("*.conllu"))
     known = frozenset(word.lower() for file in files for sentence in read_conllu(file) for word in sentence.words)
-    rows = pq.read_table(catalogue, columns=["title", "brand", "description"]).to_pylist()
+    rows = pq.read_table(catalogue, columns=["id", "title", "brand", "description"]).to_pylist()
+    products = {r["id"]: (r["title"] or "", r["description"] or "") for r in rows}
     texts = [(text, GOLD_TIMES) for text in gold_texts(read_jsonl(gold))]
-    texts += [(text, 1) for text in labelled_texts(labels, _products(catalogue))]
+    texts += [(text, 1) for text in labelled_texts(labels, products)]
     lexicon = respelt(
         build_lexicon(((r["title"] or "", r["brand"] or "", r["description"] or "") for r in rows), known),
         written(texts, known),
@@ -91,7 +92,9 @@ def train_words(catalogue: Path, work: Path, *, steps: int, seed: int) -> None:
 
 
 def train_folds(catalogue: Path, gold: Path, labels: Path, work: Path, *, epochs: int, seed: int, workers: int) -> None:
-    """A network without each fifth of the gold; logs and keeps what they find in those fifths, from which no other step learns.
+    """A network without each fifth of the gold; logs and keeps what they find in those fifths.
+
+    Of these fifths the networks know nothing but what step `lexicon` took from the whole gold: how words are spelt.
 
     Each is trained on one thread of a process of its own, so how many there are at a time changes nothing but the time.
     """
@@ -157,7 +160,7 @@ def learn_domains(catalogue: Path, heads: Path, out: Path, *, seed: int) -> None
 
 def _ours(catalogue: Path, gold: Path, labels: Path, work: Path) -> list[Sample]:
     """The project's own labels, but for products of the gold."""
-    products = _products(catalogue)
+    products = {name: (title, description) for name, title, description in _rows(catalogue)}
     known = {record["id"] for record in read_jsonl(gold)}
     texts = (text for text in labelled_texts(labels, products) if text.product not in known)
     return samples_of(texts, _vocabulary(work), weight=LABEL_WEIGHT)
@@ -207,11 +210,6 @@ def add_reader(pipeline: Path) -> None:
     assert isinstance(reader, ConceptReader)
     reader.from_disk(pipeline / COMPONENT)
     nlp.to_disk(pipeline)
-
-
-def _products(catalogue: Path) -> dict[str, tuple[str, str]]:
-    """Title and description of every product."""
-    return {name: (title, description) for name, title, description in _rows(catalogue)}
 
 
 def _rows(catalogue: Path) -> list[Row]:

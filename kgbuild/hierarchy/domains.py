@@ -25,7 +25,7 @@ Matrix = npt.NDArray[np.float64]
 SURE_OTHER: Final = 0.6
 """A head noun less probably OTHER than this goes by its next best kind: to leave a thing out is worse than to keep what is none."""
 
-LEAST: Final = 0.3
+LEAST: Final = 0.4
 """A kind less probable than this is a guess, and the noun OTHER all the same."""
 
 _PRIOR, _FLOOR = 0.3, 1e-4  # readings added to each kind; the least probability of usage
@@ -39,7 +39,7 @@ def learn_domains(
 
     Args:
         heads: the nouns.
-        readings: (heads, kinds) how many mentions of each were read as each of `kgbuild.domains.DOMAINS`.
+        readings: (heads, kinds) how many mentions of each, in different words, were read as each of `kgbuild.domains.DOMAINS`.
         usage: a row for each noun.
         n_products: how many products say it; the commonest are learned from.
     """

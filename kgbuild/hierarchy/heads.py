@@ -103,7 +103,9 @@ def find_domains(said: Said, texts: pa.Table, categories: Categories, *, min_pro
     n_products = said.products_a_head()
     heads = np.flatnonzero(n_products >= min_products).tolist()
     names = [said.heads[head] for head in heads]
-    found = learn_domains(names, said.readings(heads), count_usage(said, texts, heads), n_products[heads].tolist())
+    once = said.not_repeated(texts)
+    usage = count_usage(said, texts, heads)
+    found = learn_domains(names, said.readings(heads, once), usage, n_products[heads].tolist())
     naming = said.first_names & said.title
     titled, so_read = (
         np.bincount(said.pairs(some)[0], minlength=len(said.heads)).tolist()

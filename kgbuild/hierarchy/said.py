@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,9 @@ from kgbuild.errors import TableError
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-TITLE = "title"
+TITLE: Final = "title"
+AROUND: Final = 30
+_BLOCK = 8_192  # mentions whose texts are held at a time
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,27 @@ class Said:
         """How many products say each head."""
         return np.bincount(self.pairs(np.ones(len(self.head), bool))[0], minlength=len(self.heads))
 
-    def readings(self, heads: Sequence[int]) -> Ints:
-        """(heads, kinds) how many mentions of each head are read as each kind."""
-        keys = np.bincount(self.head * len(DOMAINS) + self.domain, minlength=len(self.heads) * len(DOMAINS))
+    def readings(self, heads: Sequence[int], some: Bools) -> Ints:
+        """(heads, kinds) how many of some mentions of each head are read as each kind."""
+        keys = np.bincount((self.head * len(DOMAINS) + self.domain)[some], minlength=len(self.heads) * len(DOMAINS))
         return keys.reshape(-1, len(DOMAINS))[list(heads)]
+
+    def not_repeated(self, texts: pa.Table) -> Bools:
+        """Which mentions are the first of their head in these words, from `AROUND` letters before them to as many after them.
+
+        A shop says one sentence of many products; what is read in it is read once, however often it stands there.
+        """
+        words = np.empty(len(self.head), np.uint64)
+        for first in range(0, len(words), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            numbers, place = np.unique(self.text[rows], return_inverse=True)
+            written = texts["text"].take(pa.array(numbers)).to_pylist()
+            places = zip(place.tolist(), self.start[rows].tolist(), self.end[rows].tolist(), strict=True)
+            words[rows] = [_hashed(written[at], start, end) for at, start, end in places]
+        first_of_each = np.unique(np.stack([self.head.astype(np.uint64), words]), axis=1, return_index=True)[1]
+        chosen = np.zeros(len(words), bool)
+        chosen[first_of_each] = True
+        return chosen
 
     def pairs(self, some: Bools) -> tuple[Ints, Ints]:
         """The distinct (head, product) of some mentions."""
@@ -95,6 +116,12 @@ class Said:
         for rows in (best, others):
             chosen[rows[_first_of_runs(self.text[rows])]] = True
         return chosen
+
+
+def _hashed(text: str, start: int, end: int) -> int:
+    """Eight bytes for the words around a mention, with the mention marked."""
+    words = "\0".join((text[max(0, start - AROUND) : start], text[start:end], text[end : end + AROUND]))
+    return int.from_bytes(blake2b(words.lower().encode(errors="surrogatepass"), digest_size=8).digest(), "little")
 
 
 def _first_of_runs(values: Ints) -> Bools:

@@ -55,6 +55,20 @@ def test_what_is_none_must_be_surely_none(row: dict[str, int], kind: str) -> Non
     assert found[0] == kind
 
 
+def test_a_sentence_said_of_many_products_is_read_once() -> None:
+    said_of_both = ["leave a [quarter] to half inch gap", "LEAVE a [quarter] to half inch gap"]
+    alike_near_by = [f"{number} is {'far ' * 9}from a [quarter]" for number in range(2)]
+    unlike = [f"a [quarter] of {number}" for number in range(2)]
+    descriptions = [*said_of_both, *alike_near_by, *unlike]
+    mentions, texts, _ = tables([("[red shoe]", one, []) for one in descriptions])
+    said = Said.of(mentions, texts)
+    once = said.not_repeated(texts)
+    assert sorted(said.heads[head] for head in said.head[once].tolist()) == ["quarter"] * 4 + ["shoe"]
+    numbers = range(len(said.heads))
+    assert said.readings(numbers, np.ones(len(once), bool)).sum() == 12
+    assert said.readings(numbers, once).sum() == 5
+
+
 def test_nothing_said_nothing_learned() -> None:
     assert learn_domains([], readings([]), used([]), []) == ([], [])
 

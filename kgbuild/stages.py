@@ -281,7 +281,7 @@ _MINING_CODE: Final = tuple(
 _SYNONYMS_CODE: Final = (
     *(
         f"language/synonyms{part}.py"
-        for part in ("", "_company", "_cuts", "_decisions", "_names", "_spelling", "_usage")
+        for part in ("", "_company", "_cuts", "_decisions", "_forms", "_names", "_spelling", "_usage")
     ),
     "naming.py",
     "language/canonical.py",

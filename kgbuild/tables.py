@@ -67,8 +67,9 @@ _ALL = (
     ),
     _spec(
         "synonyms", ["kind", "name", "canonical"], "synonyms",
-        "one decision on two names; kind: word (wherever it stands), name, cut (into units), head, unit; decision: merged, proposed, "
-        "kept_apart, by_hand, unknown; supports in products, similarity of their company up to 1",
+        "one decision on two names; kind: word (wherever it stands), name, form (before a head), cut (into units), head, unit; "
+        "decision: merged, proposed, kept_apart, by_hand, unknown; supports in products, similarity of their company (of forms the share "
+        "said alike) up to 1",
         _field("kind", _STR), _field("name", _STR), _field("canonical", _STR), _field("rule", _STR),
         _field("support", pa.int64()), _field("canonical_support", pa.int64()), _field("similarity", pa.float32()),
         _field("decision", _STR), _field("evidence", _STR),

@@ -1,11 +1,13 @@
 """mentions -> synonyms, phrases: one canonical form for names that are one, each decision with its evidence.
 
-Four kinds of decisions, in this order, each made on what the ones before left:
+Kinds of decisions, in this order, each made on what the ones before left:
 
 - word: spellings of a word ("seperator" -> "separator"), wherever it stands in a name (`synonyms_spelling`);
 - name: names of several words written together, apart or with a hyphen ("flip-flop", "flip flop"), and whatever a person merged;
-- cut: the same words of one head cut into units in two ways (`synonyms_cuts`);
-- head, unit: names used alike of the same products ("tee", "t-shirt"): proposed, never merged by themselves (`synonyms_usage`).
+- cut: the same words of one head cut into units in two ways, or cut into head and units (`synonyms_cuts`);
+- form: a noun and the participle made of it, as modifiers ("zip pocket", "zipped pocket"; `synonyms_forms`);
+- head, unit: names used alike of the same products ("tee", "t-shirt"; `synonyms_usage`), heads of one stem with the same modifiers
+  ("neckline", "neck"; `synonyms_forms`): proposed, never merged by themselves.
 
 What a person says (`kgbuild.naming`) beats all. Table phrases says for every maximal concept as mined what it is called in the end;
 `naming.canonical_mentions` applies it. All of it is a function of the tables and of that file; the order of rows does not matter.
@@ -14,7 +16,7 @@ What a person says (`kgbuild.naming`) beats all. Table phrases says for every ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +27,14 @@ from kgbuild.language.counts import Counts, Ints, Ragged, count_phrases
 from kgbuild.language.synonyms_company import count_company
 from kgbuild.language.synonyms_cuts import Cutting, HeadCutting, Phrase, find_cuts, find_head_cuts, said_once
 from kgbuild.language.synonyms_decisions import Decision, joins, settled, spellings, unknown_names
+from kgbuild.language.synonyms_forms import Forms, are_forms, find_forms, heads_alike
 from kgbuild.language.synonyms_names import Naming
 from kgbuild.language.synonyms_usage import MentionRows, used_alike
 from kgbuild.naming import ByHand
 from kgbuild.tables import TABLES, empty, in_order
 
 NOBODY = ByHand()
+_ROUNDS = 8
 
 
 def find_synonyms(
@@ -64,11 +68,12 @@ def find_synonyms(
     word_names, decisions = spellings(words, by_hand)
     spelt = [_renamed(phrase, Naming(word_names)) for phrase in mined]
     names = count_company((_names_of(*phrase) for phrase in spelt), counts, category)
-    naming, some = joins(names, word_names, by_hand)
-    decisions += some
+    of_names = replace(by_hand, merge=tuple(group for group in by_hand.merge if not are_forms(group)))
+    naming, some = joins(names, word_names, of_names)
+    decisions = settled(decisions + some, naming)
     named = [_renamed(phrase, naming) for phrase in spelt]
     cut, some = _cut(named, counts, by_hand)
-    decisions = settled(decisions, naming) + some
+    decisions += some
 
     rows = _numbered(mentions, texts, ids, product_ids)
     decisions += _alike(cut, counts, category, rows, by_hand)
@@ -112,17 +117,32 @@ def _renamed(phrase: Phrase, naming: Naming) -> Phrase:
 
 
 def _cut(phrases: Sequence[Phrase], counts: Counts, by_hand: ByHand) -> tuple[list[Phrase], list[Decision]]:
-    """Phrases that say no word twice where that can be helped, each bag of words under one cut, and the decisions."""
+    """Phrases that say no word twice where that can be helped, under one form and one cut of the same words, and the decisions.
+
+    The head comes first, since forms and cuts are a head's own.
+    """
     distinct, products = _sayers([(head, said_once(head, units)) for head, units in phrases], counts)
     heads = find_head_cuts(distinct, products, by_hand)
-    decisions = [cut.decision() for cut in heads]
     heading = HeadCutting(heads)
     headed = [heading.apply((head, said_once(head, units))) for head, units in phrases]
-    distinct, products = _sayers(headed, counts)
+    forms, formed_so = find_forms(*_sayers(headed, counts), by_hand)
+    formed = [_settled(phrase, heading, forms) for phrase in headed]
+    distinct, products = _sayers(formed, counts)
     cuts = find_cuts(distinct, products, by_hand.keep_apart)
     cutting = Cutting(cuts)
     chosen = {phrase: cutting.apply(phrase) for phrase in distinct}
-    return [chosen[phrase] for phrase in headed], decisions + [cut.decision() for cut in cuts]
+    decisions = [*(cut.decision() for cut in heads), *formed_so, *(cut.decision() for cut in cuts)]
+    return [chosen[phrase] for phrase in formed], decisions
+
+
+def _settled(phrase: Phrase, heading: HeadCutting, forms: Forms) -> Phrase:
+    """The phrase under forms and head cuts: a new form may make a unit that belongs to the head."""
+    for _ in range(_ROUNDS):
+        following = heading.apply(forms.apply(phrase))
+        if following == phrase:
+            break
+        phrase = following
+    return phrase
 
 
 def _sayers(phrases: Sequence[Phrase], counts: Counts) -> tuple[list[Phrase], list[list[int]]]:
@@ -137,12 +157,12 @@ def _sayers(phrases: Sequence[Phrase], counts: Counts) -> tuple[list[Phrase], li
 def _alike(
     phrases: Sequence[Phrase], counts: Counts, category: Ints, rows: MentionRows, by_hand: ByHand
 ) -> list[Decision]:
-    """Proposals: heads and units that are used alike."""
+    """Proposals: heads of one stem, heads and units that are used alike."""
     said = {
         "head": count_company((_heads_of(*phrase) for phrase in phrases), counts, category),
         "unit": count_company((_units_of(*phrase) for phrase in phrases), counts, category),
     }
-    decisions = []
+    decisions = heads_alike(*_sayers(phrases, counts), by_hand.keep_apart)
     for kind, swap in used_alike(phrases, said, rows):
         support = said[kind].support
         canonical, name = sorted((swap.first, swap.second), key=lambda one: (-support[one], one))

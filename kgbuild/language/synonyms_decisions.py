@@ -113,9 +113,16 @@ def settled(decisions: Iterable[Decision], naming: Naming) -> list[Decision]:
 
 def unknown_names(by_hand: ByHand, known: Iterable[str]) -> list[Decision]:
     """A row for each name of the file that the catalogue never says."""
-    unheard = sorted(set(by_hand.names()).difference(known))
+    heard = set(known)
+    unheard = [name for name in by_hand.names() if name not in heard and not heard.issuperset(_pieces(name))]
     evidence = "the file of synonyms names it, but no product of the catalogue says it: look at its spelling"
     return [Decision("name", name, name, "by hand", 0, 0, 0.0, "unknown", evidence) for name in unheard]
+
+
+def _pieces(name: str) -> list[str]:
+    """The names in a cut as the report writes it: "neck: polo + ribbed"."""
+    head, _, units = name.partition(": ")
+    return [head, *units.split(" + ")]
 
 
 def _merge_by_hand(naming: Naming, runs: dict[str, str], said: Said, by_hand: ByHand) -> list[Decision]:

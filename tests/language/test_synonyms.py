@@ -13,6 +13,7 @@ from kgbuild.errors import ConfigError
 from kgbuild.identity import concept_id
 from kgbuild.language.concepts import aggregate_concepts
 from kgbuild.language.synonyms import find_synonyms
+from kgbuild.language.synonyms_forms import are_forms, nouns_of
 from kgbuild.language.synonyms_spelling import spelling_pairs, spelling_rule
 from kgbuild.naming import ByHand, by_hand, canonical_mentions
 from kgbuild.tables import TABLES
@@ -22,7 +23,18 @@ laws = settings(deadline=None, max_examples=100)
 Mention = tuple[int, bool, str, frozenset[str]]
 """Product, whether in its title, head, units."""
 
-HEADS = ["shirt", "t-shirt", "tshirt", "neck", "polo neck", "separator", "seperator", "flip flop", "flip-flop"]
+HEADS = [
+    "shirt",
+    "t-shirt",
+    "tshirt",
+    "neck",
+    "polo neck",
+    "separator",
+    "seperator",
+    "flip flop",
+    "flip-flop",
+    "zip neck",
+]
 UNITS = [
     "grey",
     "gray",
@@ -35,6 +47,9 @@ UNITS = [
     "flip-flop",
     "v neck",
     "print",
+    "zip",
+    "zipped",
+    "full zipped",
 ]
 said = st.tuples(
     st.integers(0, 9), st.booleans(), st.sampled_from(HEADS), st.frozensets(st.sampled_from(UNITS), max_size=4)
@@ -230,6 +245,114 @@ def test_words_that_stand_together_are_cut_in_one_way() -> None:
         "white shirt",
         "white stripe shirt",
     ]  # and no "stripe white shirt"
+
+
+ZIPPED = [
+    *(mention for head in ("pocket", "fly", "bag") for mention in say(head, "zipped", products=range(8))),
+    *(mention for head in ("pocket", "fly", "bag") for mention in say(head, "zip", products=range(8, 11))),
+    *(mention for head in ("pocket", "fly") for mention in say(head, "zippered", products=range(11, 18))),
+    *(mention for head in ("bag", "hood") for mention in say(head, "zippered", products=range(11, 22))),
+    *say("pocket", "front zip", "black", products=range(22, 24)),
+    *say("hood", "zip", products=range(30, 33)),
+    *say("puller", "zip", products=range(40, 45)),
+    *say("zip", "metal", products=range(50, 60)),
+    *say("flap", "zipped", products=range(60, 80)),
+    *say("flap", "zippered", products=range(80, 100)),
+    *say("tab", "zippered", products=range(100, 101)),
+]
+
+
+def names(phrases: pa.Table) -> set[str]:
+    return {" ".join([*row["modifiers"], row["head_noun"]]) for row in phrases.to_pylist()}
+
+
+def test_a_noun_and_its_participle_before_one_head_are_one() -> None:
+    rows, phrases = found(ZIPPED)
+    assert names(phrases) == {
+        "black front zipped pocket", "zipped pocket", "zipped fly", "zipped flap", "zippered bag", "zippered hood", "zippered tab",
+        "zip puller", "metal zip",
+    }  # fmt: skip
+    forms = {(row["name"], row["canonical"]): row for row in rows if row["kind"] == "form"}
+    assert {pair: row["decision"] for pair, row in forms.items()} == {
+        ("zip", "zipped"): "merged", ("zip", "zippered"): "merged"
+    }  # fmt: skip
+    row = forms["zip", "zippered"]
+    assert (row["support"], row["canonical_support"], row["rule"]) == (13, 32, "participle")
+    assert "'zip bag' (3 and 11)" in str(row["evidence"])
+
+
+def test_no_adverb_stands_before_a_noun() -> None:
+    heads = ("upper", "tongue", "shoe")
+    mesh = [mention for head in heads for mention in say(head, "mesh", products=range(9))]
+    mesh += [mention for head in heads for mention in say(head, "meshed", products=range(9, 12))]
+    mesh += [
+        *say("upper", "heavily meshed", products=range(20, 23)),
+        *say("upper", "fine meshed", products=range(23, 25)),
+    ]
+    assert {name for name in names(found(mesh)[1]) if "upper" in name} == {
+        "mesh upper", "heavily meshed upper", "fine mesh upper"
+    }  # fmt: skip
+
+
+def test_letters_alone_make_no_forms() -> None:
+    lined = [
+        *(mention for head in ("coat", "boot", "bag") for mention in say(head, "lined", products=range(9))),
+        *(mention for head in ("print", "groove", "chart") for mention in say(head, "line", products=range(9))),
+        *say("coat", "line", products=range(9, 12)),
+    ]
+    rows, phrases = found(lined)
+    assert "line coat" in names(phrases)
+    assert [(row["name"], row["decision"]) for row in rows] == [("lined", "proposed")]
+    both_at_once = [(number, title, head, units | {"zip"}) for number, title, head, units in ZIPPED]
+    assert "zip zipped pocket" in names(found(both_at_once)[1])
+
+
+def test_heads_of_one_stem_with_the_same_modifiers_are_proposed() -> None:
+    necks = [
+        *(m for unit in ("round", "wide", "v") for m in say("neck", unit, products=LONG)),
+        *(m for unit in ("round", "wide", "v", "plunging") for m in say("neckline", unit, products=range(20, 23))),
+        *(m for unit in ("round", "gold", "long") for m in say("necklace", unit, products=LONG)),
+        *(m for unit in ("silk", "long", "gold") for m in say("necker", unit, products=LONG)),
+    ]
+    rows, phrases = found(necks)
+    assert [(row["kind"], row["name"], row["canonical"], row["decision"]) for row in rows] == [
+        ("head", "neckline", "neck", "proposed")
+    ]
+    assert "'round' (3 and 20)" in str(rows[0]["evidence"])
+    assert "of the 12 where one modifies 'neckline'" in str(rows[0]["evidence"])
+    assert "round neckline" in names(phrases)
+    assert "round neckline" not in names(found(necks, by_hand({"merge": [["neck", "neckline"]]}, "here"))[1])
+    kept, _ = found(necks, by_hand({"keep_apart": [["neck", "neckline"]]}, "here"))
+    assert [row["decision"] for row in kept] == ["kept_apart"]
+
+
+def test_a_person_overrules_forms() -> None:
+    apart = by_hand({"keep_apart": [["zip", "zipped"], ["bag: zip", "bag: zippered"]]}, "here")
+    rows, phrases = found(ZIPPED, apart)
+    assert {"zip bag", "zipped bag", "zippered bag", "zippered hood", "zippered pocket"} <= names(phrases)
+    assert {(row["name"], row["canonical"], row["decision"]) for row in rows} == {
+        ("zip", "zipped", "kept_apart"), ("zip", "zippered", "merged")
+    }  # fmt: skip
+    few = [
+        *say("coat", "hooded", products=range(5)),
+        *say("coat", "hood", products=range(5, 7)),
+        *say("hood", products=LONG),
+    ]
+    assert {"hooded coat", "hood coat"} <= names(found(few)[1])
+    rows, phrases = found(few, by_hand({"merge": [["hood", "hooded"]]}, "here"))
+    assert names(phrases) == {"hooded coat", "hood"}
+    assert [row["decision"] for row in rows] == ["by_hand"]
+
+
+@pytest.mark.parametrize(
+    ("word", "noun"),
+    [("hooded", "hood"), ("striped", "stripe"), ("zipped", "zip"), ("bodied", "body"), ("zippered", "zip"), ("zippered", "zipper")],
+)  # fmt: skip
+def test_what_a_participle_is_made_of(word: str, noun: str) -> None:
+    assert noun in set(nouns_of(word))
+    assert are_forms([word, noun])
+    assert not are_forms([word, "round"])
+    assert set(nouns_of("red")) == set(nouns_of("cotton")) == set()
 
 
 def test_a_head_of_two_words_and_a_head_with_a_unit_are_one() -> None:

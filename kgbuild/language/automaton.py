@@ -2,7 +2,8 @@
 
 A text is cut at its blanks into chunks, and each chunk becomes one character (a letter) for each of its words and signs: the word in
 lower case, singular and usual spelling, so "T-Shirts", "t shirt" and "tshirt" are the same two letters. An Aho-Corasick automaton then
-runs over one letter a word. What a chunk spells is worked out once and remembered, so that the loop over chunks is C code.
+runs over one letter a word. What a chunk spells is worked out once and remembered, and looked up once for all its occurrences, so that the
+loop over chunks is C code.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Final, NamedTuple
 import ahocorasick_rs
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kgbuild.language.canonical import plain_word, singular
 
@@ -26,6 +29,7 @@ Ints = npt.NDArray[np.int64]
 _UNKNOWN: Final = "\0"  # the letter of every word that no phrase has
 _BETWEEN: Final = " \0 "  # between texts: a sign that no phrase has, since `fold` leaves it out
 _WORD: Final = re.compile("[\\w\u0300-\u036f]+(?:['\u2019]\\w+)*|[^\\w\\s]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _HYPHEN: Final = re.compile("(?<=\\w)[-\u2010\u2011](?=\\w)")
 _SPACES: Final = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -122,7 +126,8 @@ class Matches:
     last: Ints
     joined: str
     text_starts: Ints
-    _chunks: list[str]
+    _distinct: list[str]
+    _chunks: Ints  # numbers of distinct chunks
     _chunk_starts: Ints
     _chunk_lengths: Ints
     _letter_ends: Ints  # by chunk: the number of letters up to its end
@@ -143,8 +148,9 @@ class Matches:
         offsets = (
             self._chunk_lengths[chunk] if ends else np.zeros(len(letters), np.int64)
         )  # a single letter is all of its chunk
-        known = {c: self._places[self._chunks[c]][ends] for c in np.unique(chunk[several]).tolist()}
-        offsets[several] = [known[c][i] for c, i in zip(chunk[several].tolist(), inside[several].tolist(), strict=True)]
+        spelt = self._chunks[chunk[several]]
+        known = {c: self._places[self._distinct[c]][ends] for c in np.unique(spelt).tolist()}
+        offsets[several] = [known[c][i] for c, i in zip(spelt.tolist(), inside[several].tolist(), strict=True)]
         return np.where(offsets == _INSIDE, -1, self._chunk_starts[chunk] + offsets)
 
     def texts(self, letters: Ints) -> Ints:
@@ -156,8 +162,9 @@ class Matches:
         """The letter that starts (or ends) at each offset of `joined`; -1 where none does."""
         chunk = np.searchsorted(self._chunk_starts, offsets - ends, side="right") - 1
         before = np.where(chunk > 0, self._letter_ends[chunk - 1], 0)
-        places = {c: self._places[self._chunks[c]][ends] for c in np.unique(chunk).tolist()}
-        inside = zip(chunk.tolist(), (offsets - self._chunk_starts[chunk]).tolist(), strict=True)
+        spelt = self._chunks[chunk]
+        places = {c: self._places[self._distinct[c]][ends] for c in np.unique(spelt).tolist()}
+        inside = zip(spelt.tolist(), (offsets - self._chunk_starts[chunk]).tolist(), strict=True)
         number = np.array([places[c].index(at) if at in places[c] else -1 for c, at in inside], np.int64)
         return np.where(number < 0, -1, before + number)
 
@@ -182,9 +189,11 @@ class Automaton:
         """Leftmost-longest matches in texts, none across two texts. Memory: some tens of bytes for each character of the texts."""
         joined = _BETWEEN.join(texts)
         blank = _with_blanks(lower(joined))
-        chunks = blank.split(" ")
-        spelt = list(map(self._spelling.__getitem__, chunks))
-        found = self._automaton.find_matches_as_indexes("".join(spelt))
+        chunks = _split(blank)
+        distinct = chunks.dictionary.to_pylist()
+        number = chunks.indices.to_numpy()
+        spelt = list(map(self._spelling.__getitem__, distinct))
+        found = self._automaton.find_matches_as_indexes(_chained(spelt, chunks.indices))
         flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found)).reshape(-1, 3)
         codes = np.frombuffer(blank.encode("utf-32-le", "surrogatepass"), np.uint32)
         chunk_starts = np.concatenate(([0], np.flatnonzero(codes == _BLANK) + 1))
@@ -195,12 +204,29 @@ class Automaton:
             last=flat[:, 2] - 1,
             joined=joined,
             text_starts=np.cumsum(text_lengths) - text_lengths,
-            _chunks=chunks,
+            _distinct=distinct,
+            _chunks=number,
             _chunk_starts=chunk_starts,
             _chunk_lengths=np.diff(chunk_starts, append=len(codes) + 1) - 1,
-            _letter_ends=np.cumsum(np.fromiter(map(len, spelt), np.int64, len(spelt))),
+            _letter_ends=np.cumsum(np.fromiter(map(len, spelt), np.int64, len(spelt))[number]),
             _places=self._places,
         )
+
+
+def _split(text: str) -> pa.DictionaryArray:
+    """The chunks between blanks, each distinct one held once."""
+    try:
+        whole = pa.array([text], pa.large_string())
+    except UnicodeEncodeError:  # half of a surrogate pair: a sign that no phrase has, like the one put in its place
+        whole = pa.array([_SURROGATE.sub("\ufffd", text)], pa.large_string())
+    return pc.split_pattern(whole, " ").flatten().dictionary_encode()
+
+
+def _chained(strings: Sequence[str], numbers: pa.Array) -> str:
+    """The strings of these numbers end to end, without a Python string for each."""
+    taken = pa.array(strings, pa.large_string()).take(numbers)
+    data = taken.buffers()[2]
+    return data.to_pybytes().decode() if data else ""
 
 
 def _letter(number: int) -> str:

@@ -1,13 +1,13 @@
 """Are the is-a edges right? Edges drawn at random for judging by hand, and whether article types attach under their sub-category.
 
-    python -m bench.is_a RELEASE [--append]
+    python -m bench.is_a RELEASE [--of train] [--append]
 
 Draws 200 edges of table is_a_edges, and 100 of those between heads, by a fixed lot into bench/is_a_edges.tsv and
-bench/is_a_head_edges.tsv. A person writes y or n into the column verdict; verdicts that are there stay for edges that are drawn again,
-and precision is reported over what is judged. Then article types (the third level of the category path): the edges are found anew from
-a path cut to two levels, and a type counts when its canonical concept reaches its sub-category (of "Necklace and Chains" each part that
-texts name as a product); `left out` hides the second level of the
-type's own products too.
+bench/is_a_head_edges.tsv (with `--of train` into is_a_edges_train.tsv and so on). A person writes y or n into the column verdict; verdicts
+that are there stay for edges that are drawn again, and precision is reported over what is judged. Then article types (the third level of
+the category path): the edges are found anew from a path cut to two levels, and a type counts when its canonical concept reaches its
+sub-category (of "Necklace and Chains" each part that texts name as a product); `left out` hides the second level of the type's own
+products too.
 """
 
 from __future__ import annotations
@@ -155,15 +155,19 @@ def main() -> None:
     """Draw, score, attach; with --append write the section into RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("release", type=Path)
+    parser.add_argument(
+        "--of", default="", help="what the release is of, for the names of the judged files; without it val"
+    )
     parser.add_argument("--append", action="store_true")
     arguments = parser.parse_args()
+    of_what = f"_{arguments.of}" if arguments.of else ""
     release = TableFolder(arguments.release)
     lines = [
         f"## Is-a edges (`python -m bench.is_a RELEASE --append`)\n\n{machine()}; release {arguments.release.name}.\n"
     ]
     for name, n, rules in (("is_a_edges", 200, None), ("is_a_head_edges", 100, HEAD_RULES)):
-        rows = draw(release, HERE / f"{name}.tsv", n, rules)
-        lines.append(f"{name}: right are {precision(rows)}.")
+        rows = draw(release, HERE / f"{name}{of_what}.tsv", n, rules)
+        lines.append(f"{name}{of_what}: right are {precision(rows)}.")
     found = attached(release)
     for of, some in (("all", found), ("of those that texts name", [one for one in found if one.named])):
         right, by_name, left_out = (sum(one[place] for one in some) for place in (3, 4, 5))

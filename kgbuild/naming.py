@@ -5,7 +5,8 @@ A person says it in a small TOML file kept with the catalogue (setting language.
     merge = [["tee", "t-shirt"], ["trainer", "sports shoe"]]   # one concept; its name is the most frequent of them
     keep_apart = [["print", "pattern"]]                        # two concepts, whatever the counts say
 
-Names are written as the report writes them (`kgbuild synonyms OUT`): lower case, singular; cuts of words too ("neck: polo").
+Names are written as the report writes them (`kgbuild synonyms OUT`): lower case, singular; cuts of words too ("neck: polo"), and
+forms that one head is to keep apart (["earring: stud", "earring: studded"]).
 """
 
 from __future__ import annotations

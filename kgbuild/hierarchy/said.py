@@ -53,19 +53,18 @@ class Said:
             orphan = mentions["text_id"].filter(pc.is_null(text))[0]
             raise TableError(f"{text.null_count} mentions lie in texts that are not there, for example {orphan}")
         place, start, end = (_ints(column) for column in (text, mentions["start"], mentions["end"]))
-        order = np.lexsort(
-            (_ints(_ranks(mentions["concept_id"])[1]), -end, start, _ints(_ranks(mentions["text_id"])[1]))
-        )
+        domain = _ints(pc.index_in(mentions["domain"], value_set=pa.array(DOMAINS)))
+        concept, text_id = (_ints(_ranks(mentions[column])[1]) for column in ("concept_id", "text_id"))
+        order = np.lexsort((domain, concept, -end, start, text_id))
         place, start, end = place[order], start[order], end[order]
         rows = pa.array(order)
         heads, head = _ranks(mentions["head_noun"].take(rows))
         products, product = _ranks(texts["product_id"].take(pa.array(place)))
         title = pc.equal(texts["field"], TITLE).take(pa.array(place)).to_numpy(zero_copy_only=False)
         modifiers = mentions["modifiers"].take(rows).combine_chunks()
-        domain = pc.index_in(mentions["domain"].take(rows), value_set=pa.array(DOMAINS))
         outer = np.array(_enclosing(place.tolist(), start.tolist(), end.tolist()), np.int64)
         return cls(
-            heads, products, _ints(head), _ints(product), place, start, end, title, outer, _ints(domain), modifiers
+            heads, products, _ints(head), _ints(product), place, start, end, title, outer, domain[order], modifiers
         )
 
     def products_a_head(self) -> Ints:
@@ -86,7 +85,8 @@ class Said:
         for first in range(0, len(words), _BLOCK):
             rows = slice(first, first + _BLOCK)
             numbers, place = np.unique(self.text[rows], return_inverse=True)
-            written = texts["text"].take(pa.array(numbers)).to_pylist()
+            near = texts["text"].slice(numbers[0], numbers[-1] - numbers[0] + 1)  # texts are in the order of mentions
+            written = near.take(pa.array(numbers - numbers[0])).to_pylist()
             places = zip(place.tolist(), self.start[rows].tolist(), self.end[rows].tolist(), strict=True)
             words[rows] = [_hashed(written[at], start, end) for at, start, end in places]
         first_of_each = np.unique(np.stack([self.head.astype(np.uint64), words]), axis=1, return_index=True)[1]

@@ -217,8 +217,8 @@ def _split(text: str) -> pa.DictionaryArray:
     """The chunks between blanks, each distinct one held once."""
     try:
         whole = pa.array([text], pa.large_string())
-    except UnicodeEncodeError:  # half of a surrogate pair: a sign that no phrase has, like the one put in its place
-        whole = pa.array([_SURROGATE.sub("\ufffd", text)], pa.large_string())
+    except UnicodeEncodeError:  # half of a surrogate pair: a sign, like the one put in its place, which is no character
+        whole = pa.array([_SURROGATE.sub("\uffff", text)], pa.large_string())
     return pc.split_pattern(whole, " ").flatten().dictionary_encode()
 
 

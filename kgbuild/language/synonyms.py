@@ -27,7 +27,7 @@ from kgbuild.language.counts import Counts, Ints, Ragged, count_phrases
 from kgbuild.language.synonyms_company import count_company
 from kgbuild.language.synonyms_cuts import Cutting, HeadCutting, Phrase, find_cuts, find_head_cuts, said_once
 from kgbuild.language.synonyms_decisions import Decision, joins, settled, spellings, unknown_names
-from kgbuild.language.synonyms_forms import Forms, are_forms, find_forms, heads_alike
+from kgbuild.language.synonyms_forms import Forms, find_forms, heads_alike, names_and_forms
 from kgbuild.language.synonyms_names import Naming
 from kgbuild.language.synonyms_usage import MentionRows, used_alike
 from kgbuild.naming import ByHand
@@ -68,16 +68,16 @@ def find_synonyms(
     word_names, decisions = spellings(words, by_hand)
     spelt = [_renamed(phrase, Naming(word_names)) for phrase in mined]
     names = count_company((_names_of(*phrase) for phrase in spelt), counts, category)
-    of_names = replace(by_hand, merge=tuple(group for group in by_hand.merge if not are_forms(group)))
+    of_names, of_forms = names_and_forms(by_hand)
     naming, some = joins(names, word_names, of_names)
     decisions = settled(decisions + some, naming)
-    named = [_renamed(phrase, naming) for phrase in spelt]
-    cut, some = _cut(named, counts, by_hand)
+    cut, some = _cut(spelt, counts, naming, by_hand, replace(by_hand, merge=of_forms))
     decisions += some
 
     rows = _numbered(mentions, texts, ids, product_ids)
     decisions += _alike(cut, counts, category, rows, by_hand)
-    decisions += unknown_names(by_hand, {*words.names, *names.names, *(row.name for row in decisions)})
+    known = {*words.names, *names.names, *(row.name for row in decisions), *_every_name(cut)}
+    decisions += unknown_names(by_hand, known)
     return _decision_rows(decisions), _phrase_rows(ids, cut)
 
 
@@ -116,17 +116,35 @@ def _renamed(phrase: Phrase, naming: Naming) -> Phrase:
     return naming.canonical(head), tuple(sorted({naming.canonical(unit) for unit in units}))
 
 
-def _cut(phrases: Sequence[Phrase], counts: Counts, by_hand: ByHand) -> tuple[list[Phrase], list[Decision]]:
+def _every_name(phrases: Iterable[Phrase]) -> Iterator[str]:
+    for head, units in phrases:
+        yield head
+        yield from units
+
+
+def _cut(
+    phrases: Sequence[Phrase], counts: Counts, naming: Naming, by_hand: ByHand, of_forms: ByHand
+) -> tuple[list[Phrase], list[Decision]]:
     """Phrases that say no word twice where that can be helped, under one form and one cut of the same words, and the decisions.
 
-    The head comes first, since forms and cuts are a head's own.
+    The head comes first, since forms and cuts are a head's own; but a form may make a unit that another name stands for, or that belongs
+    to the head, so these two are asked again until nothing is new.
     """
-    distinct, products = _sayers([(head, said_once(head, units)) for head, units in phrases], counts)
-    heads = find_head_cuts(distinct, products, by_hand)
+    phrases = [_renamed(phrase, naming) for phrase in phrases]
+    headed = [(head, said_once(head, units)) for head, units in phrases]
+    heads = find_head_cuts(*_sayers(headed, counts), by_hand)
     heading = HeadCutting(heads)
-    headed = [heading.apply((head, said_once(head, units))) for head, units in phrases]
-    forms, formed_so = find_forms(*_sayers(headed, counts), by_hand)
-    formed = [_settled(phrase, heading, forms) for phrase in headed]
+    formed = [heading.apply(phrase) for phrase in headed]
+    forms, formed_so = find_forms(*_sayers(formed, counts), _called(of_forms, naming))
+    for _ in range(_ROUNDS):
+        formed = [_settled(phrase, naming, heading, forms) for phrase in formed]
+        known = {(cut.name, cut.unit, cut.head) for cut in heads}
+        found = find_head_cuts(*_sayers(formed, counts), by_hand)
+        more = [cut for cut in found if (cut.name, cut.unit, cut.head) not in known]
+        if not more:
+            break
+        heads += more
+        heading = HeadCutting(heads)
     distinct, products = _sayers(formed, counts)
     cuts = find_cuts(distinct, products, by_hand.keep_apart)
     cutting = Cutting(cuts)
@@ -135,10 +153,23 @@ def _cut(phrases: Sequence[Phrase], counts: Counts, by_hand: ByHand) -> tuple[li
     return [chosen[phrase] for phrase in formed], decisions
 
 
-def _settled(phrase: Phrase, heading: HeadCutting, forms: Forms) -> Phrase:
-    """The phrase under forms and head cuts: a new form may make a unit that belongs to the head."""
+def _called(by_hand: ByHand, naming: Naming) -> ByHand:
+    """A person's words in the spelling that the catalogue's words have by now; pairs to be kept apart also as they are written."""
+
+    def name(written: str) -> str:
+        head, colon, units = written.partition(": ")
+        parts = sorted(naming.canonical(unit) for unit in units.split(" + "))
+        return naming.canonical(head) + (colon + " + ".join(parts) if colon else "")
+
+    merge = tuple(tuple(sorted({name(one) for one in group})) for group in by_hand.merge)
+    apart = {frozenset(name(one) for one in pair) for pair in by_hand.keep_apart}
+    return ByHand(merge, by_hand.keep_apart | {pair for pair in apart if len(pair) > 1})
+
+
+def _settled(phrase: Phrase, naming: Naming, heading: HeadCutting, forms: Forms) -> Phrase:
+    """The phrase under forms, names and head cuts, until nothing changes."""
     for _ in range(_ROUNDS):
-        following = heading.apply(forms.apply(phrase))
+        following = heading.apply(_renamed(forms.apply(phrase), naming))
         if following == phrase:
             break
         phrase = following

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final, TypeVar
 
+from kgbuild.language.canonical import singular
 from kgbuild.language.synonyms_cuts import Phrase, said_once
 from kgbuild.language.synonyms_decisions import Decision
 from kgbuild.naming import ByHand
@@ -32,6 +33,9 @@ HEAD_ENDINGS: Final = ("ing", "line", "er", "ery", "ie", "let", "y")
 HEADS_ALIKE: Final = (3, 5, 0.2)
 """For two such heads: units in common; what the rarer says with them, in products; the share of all that it says with units."""
 
+_SHORTEST_BY_HAND: Final = 4  # letters of a participle that a person names: "tied"
+_NO_ADVERBS: Final = frozenset({"belly", "butterfly", "family", "fly", "jelly", "lily", "poly"})
+
 Key = TypeVar("Key")
 
 
@@ -40,28 +44,32 @@ class Forms:
     """What words are called where they modify a head: (head, word) -> word."""
 
     words: Mapping[tuple[str, str], str]
+    left: frozenset[tuple[str, str]] = frozenset()
+    """(head, unit) that a person keeps apart from another that would be the same."""
 
     def apply(self, phrase: Phrase) -> Phrase:
-        """The phrase with its head's forms; but a "heavily meshed" upper stays one, since no adverb goes with a noun."""
+        """The phrase with its head's forms."""
         head, units = phrase
-        renamed = []
-        for unit in units:
-            words = unit.split()
-            after_adverb = [False, *(word.endswith("ly") for word in words[:-1])]
-            formed = [
-                word if adverb and word.endswith("ed") else self.words.get((head, word), word)
-                for word, adverb in zip(words, after_adverb, strict=True)
-            ]
-            renamed.append(" ".join(formed))
-        return head, said_once(head, renamed)
+        return head, said_once(head, [self.unit(head, unit) for unit in units])
+
+    def unit(self, head: str, unit: str) -> str:
+        """A unit in the head's forms; but a "heavily meshed" upper stays one, since no adverb goes with a noun."""
+        if (head, unit) in self.left:
+            return unit
+        words = unit.split()
+        after_adverb = [False, *(word.endswith("ly") and word not in _NO_ADVERBS for word in words[:-1])]
+        return " ".join(
+            word if adverb and word.endswith("ed") else self.words.get((head, word), word)
+            for word, adverb in zip(words, after_adverb, strict=True)
+        )
 
 
-def nouns_of(participle: str) -> Iterator[str]:
+def nouns_of(participle: str, *, shortest: int = 5) -> Iterator[str]:
     """What a participle may be made of: "striped" -> "strip", "stripe"; "zippered" -> "zipper", "zip"; no words, only letters."""
-    if not participle.endswith("ed") or len(participle) < 5:
+    if not participle.endswith("ed") or len(participle) < shortest:
         return
     stem = participle[:-2]
-    yield from (stem, stem + "e", _undoubled(stem))
+    yield from dict.fromkeys((stem, stem + "e", _undoubled(stem)))
     if stem.endswith("i"):
         yield stem[:-1] + "y"
     if stem.endswith("er") and len(stem) > 4:
@@ -76,8 +84,8 @@ def find_forms(
     Args:
         phrases: distinct phrases.
         products: for each, the products that say it.
-        by_hand: pairs to be kept apart, as words, or for one head as the report writes cuts ("earring: stud", "earring: studded"); forms
-            that a person merges are one without further evidence.
+        by_hand: pairs to be kept apart, as words, or for one head as the report writes cuts ("earring: stud", "earring: studded");
+            groups of forms from `names_and_forms`, which are one without further evidence.
     """
     words = {word for _, units in phrases for unit in units for word in unit.split()}
     pairs = sorted({*_pairs(words), *_pairs_by_hand(by_hand, words)})
@@ -88,8 +96,9 @@ def find_forms(
     most = Counter[str]()
     for (_, participle), evidence in evidences.items():
         most[participle] = max(most[participle], evidence.both)
-    for pair, evidence in sorted(evidences.items(), key=lambda one: (-one[1].both, one[0])):
-        if FAR_BETTER * evidence.both <= most[pair[1]] and frozenset(pair) not in groups.one:
+    by_person = {pair: frozenset(pair) in groups.one for pair in pairs}
+    for pair, evidence in sorted(evidences.items(), key=lambda one: (not by_person[one[0]], -one[1].both, one[0])):
+        if FAR_BETTER * evidence.both <= most[pair[1]] and not by_person[pair]:
             continue
         rare, common = sorted(pair, key=lambda word: (said.support[word], word))
         verdict, rule = groups.decide(frozenset(pair), evidence, said.support[rare])
@@ -102,7 +111,8 @@ def find_forms(
         supports = (said.support[rare], said.support[common])
         share = round(min(1.0, evidence.both / max(supports[0], 1)), 3)
         decisions.append(Decision("form", rare, common, rule, *supports, share, verdict, text))
-    return Forms(dict(_chosen(said.words, groups.of, by_hand.keep_apart))), decisions
+    forms = Forms(dict(_chosen(said.words, groups.of, by_hand.keep_apart)))
+    return replace(forms, left=_left(forms, phrases, by_hand.keep_apart)), decisions
 
 
 def heads_alike(
@@ -148,10 +158,24 @@ def _undoubled(stem: str) -> str:
     return stem[:-1] if len(stem) > 2 and stem[-1] == stem[-2] else stem
 
 
-def are_forms(names: Collection[str]) -> bool:
-    """Whether all of some names may be forms of one noun, by their letters: "zip", "zipped", "zippered"."""
-    stems = [{name, *nouns_of(name)} for name in names]
-    return all(" " not in name for name in names) and bool(set.intersection(*stems))
+def names_and_forms(by_hand: ByHand) -> tuple[ByHand, tuple[tuple[str, ...], ...]]:
+    """A person's decisions on names, and the groups among them that are forms of one noun: these hold for modifiers alone.
+
+    Of ["zip", "zipper", "zipped"] the first two are one name, and the last is a form of the first.
+    """
+    of_names, of_forms = [], []
+    for group in by_hand.merge:
+        single = {singular(name) for name in group if " " not in name}
+        nouns = {name: set(nouns_of(name, shortest=_SHORTEST_BY_HAND)) for name in single}
+        common = Counter(noun for some in nouns.values() for noun in some)
+        participles = {name for name, some in nouns.items() if any(noun in single or common[noun] > 1 for noun in some)}
+        made_of = single.intersection(noun for name in participles for noun in nouns[name])
+        if participles:
+            of_forms.append(tuple(sorted(participles | made_of)))
+        rest = tuple(dict.fromkeys(name for name in group if singular(name) not in participles))
+        if len(rest) > 1 and (not participles or len({singular(name) for name in rest}) > 1):
+            of_names.append(rest)
+    return replace(by_hand, merge=tuple(of_names)), tuple(of_forms)
 
 
 def _pairs(words: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -160,9 +184,26 @@ def _pairs(words: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _pairs_by_hand(by_hand: ByHand, words: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Those that a person merges, the nouns first."""
     for group in by_hand.merge:
-        if are_forms(group):
-            yield from combinations(sorted(set(group).intersection(words)), 2)
+        for one, other in combinations(sorted(set(group).intersection(words)), 2):
+            yield (other, one) if other in nouns_of(one) else (one, other)
+
+
+def _left(forms: Forms, phrases: Sequence[Phrase], apart: Collection[frozenset[str]]) -> frozenset[tuple[str, str]]:
+    """The units that a person keeps apart, as units of any head or of one ("jacket: full zip"), and that forms would make one."""
+    pairs = [tuple(sorted(pair)) for pair in apart if any(" " in name for name in pair)]
+    if not pairs:
+        return frozenset()
+    named = {name for pair in pairs for name in pair}
+    said = {(head, unit) for head, units in phrases for unit in units if unit in named or f"{head}: {unit}" in named}
+    left: set[tuple[str, str]] = set()
+    for head in {head for head, _ in said}:
+        for pair in pairs:
+            units = [name.removeprefix(f"{head}: ") for name in pair]
+            if len({forms.unit(head, unit) for unit in units}) == 1:
+                left.update((head, unit) for unit in units)
+    return frozenset(left)
 
 
 @dataclass(frozen=True)
@@ -234,8 +275,7 @@ class _Groups:
     def __init__(self, by_hand: ByHand) -> None:
         self.of: dict[str, frozenset[str]] = {}
         self._apart = by_hand.keep_apart
-        groups = (group for group in by_hand.merge if are_forms(group))
-        self.one = {frozenset(pair) for group in groups for pair in combinations(group, 2)}
+        self.one = {frozenset(pair) for group in by_hand.merge for pair in combinations(group, 2)}
 
     def decide(self, pair: frozenset[str], evidence: _Evidence, support: int) -> tuple[str, str]:
         """(decision, rule) on a pair; no decision is an empty one."""
@@ -265,10 +305,20 @@ def _chosen(
         if word in groups:
             there[head, groups[word]].append(word)
     for (head, _), words in there.items():
-        best = min(words, key=lambda word: (-said[head, word], word))
-        for word in words:
-            if word != best and frozenset({f"{head}: {word}", f"{head}: {best}"}) not in apart:
+        best, *others = sorted(words, key=lambda word: (-said[head, word], word))
+        joined = [best]
+        for word in others:
+            if not any(_kept_apart(head, word, one, apart) for one in joined):
+                joined.append(word)
                 yield (head, word), best
+
+
+def _kept_apart(head: str, one: str, other: str, apart: Collection[frozenset[str]]) -> bool:
+    """Whether a person keeps two words of one head apart, as "neck: zip" or as "zip neck"."""
+    return (
+        frozenset({f"{head}: {one}", f"{head}: {other}"}) in apart
+        or frozenset({f"{one} {head}", f"{other} {head}"}) in apart
+    )
 
 
 def _sizes(sets: Mapping[Key, Collection[int]]) -> dict[Key, int]:

@@ -64,6 +64,8 @@ def test_a_sentence_said_of_many_products_is_read_once() -> None:
     said = Said.of(mentions, texts)
     once = said.not_repeated(texts)
     assert sorted(said.heads[head] for head in said.head[once].tolist()) == ["quarter"] * 4 + ["shoe"]
+    turned = Said.of(mentions.take(list(range(mentions.num_rows - 1, -1, -1))), texts)
+    assert turned.not_repeated(texts).tolist() == once.tolist()
     numbers = range(len(said.heads))
     assert said.readings(numbers, np.ones(len(once), bool)).sum() == 12
     assert said.readings(numbers, once).sum() == 5

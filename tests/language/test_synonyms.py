@@ -13,7 +13,7 @@ from kgbuild.errors import ConfigError
 from kgbuild.identity import concept_id
 from kgbuild.language.concepts import aggregate_concepts
 from kgbuild.language.synonyms import find_synonyms
-from kgbuild.language.synonyms_forms import are_forms, nouns_of
+from kgbuild.language.synonyms_forms import nouns_of
 from kgbuild.language.synonyms_spelling import spelling_pairs, spelling_rule
 from kgbuild.naming import ByHand, by_hand, canonical_mentions
 from kgbuild.tables import TABLES
@@ -344,14 +344,81 @@ def test_a_person_overrules_forms() -> None:
     assert [row["decision"] for row in rows] == ["by_hand"]
 
 
+def one_by_one(head: str, **units: int) -> list[Mention]:
+    """Each unit (with _ for a blank) said of the head by so many products of its own."""
+    at, made = 0, []
+    for unit, n in units.items():
+        made += say(head, unit.replace("_", " "), products=range(at, at + n))
+        at += n
+    return made
+
+
+def test_forms_end_where_names_and_heads_end() -> None:
+    """What forms make is called by the names in force, and a head that it spells is that head."""
+    jacket = [
+        *one_by_one("jacket", full_zip=1, full_zipped=1, zip=6, zipped=5),
+        *say("jacket", "full-zip", products=range(40, 42)),
+    ]
+    decided = by_hand({"merge": [["zip", "zipped"]]}, "here")
+    assert names(found(jacket, decided)[1]) == {"zip jacket", "full-zip jacket"}
+    neck = [*say("zipped neck", products=range(90, 93)), *one_by_one("neck", front_zipped=9, front_zip=5, zip=3)]
+    phrases = found(neck, decided)[1].to_pylist()
+    of = {row["concept_id"]: (row["head_noun"], *row["modifiers"]) for row in phrases}
+    assert of[concept_id("neck", ["zip"])] == of[concept_id("zipped neck", [])] == ("zipped neck",)
+    assert of[concept_id("neck", ["front zip"])] == of[concept_id("neck", ["front zipped"])] == ("neck", "front zipped")
+
+
+@pytest.mark.parametrize(("mentioned", "merge", "keep_apart", "left"), [
+    (one_by_one("bag", zipped=3, zip=2, zippered=2), ["zip", "zipped", "zippered"], [["bag: zip", "bag: zippered"]],
+     {"zipped bag", "zippered bag"}),
+    (one_by_one("jacket", full_zip=9, full_zipped=9), ["zip", "zipped"], [["full zip", "full zipped"]],
+     {"full zip jacket", "full zipped jacket"}),
+    (one_by_one("jacket", full_zip=9, full_zipped=9, zip=2, zipped=1), ["zip", "zipped"],
+     [["jacket: full zip", "jacket: full zipped"]], {"full zip jacket", "full zipped jacket", "zip jacket"}),
+    (one_by_one("bag", zip=9, zippered=9) + one_by_one("fly", zip=2, zipped=2), ["zip", "zipped"], [["zipped", "zippered"]],
+     {"zip bag", "zippered bag", "zip fly"}),
+    (one_by_one("coat", fly_zip=10, fly_zipped=5), ["zip", "zipped"], [], {"fly zip coat"}),
+])  # fmt: skip
+def test_a_persons_word_on_forms_is_obeyed(
+    mentioned: list[Mention], merge: list[str], keep_apart: list[list[str]], left: set[str]
+) -> None:
+    decided = by_hand({"merge": [merge], "keep_apart": keep_apart}, "here")
+    assert names(found(mentioned, decided)[1]) == left
+
+
+def test_a_merge_of_forms_holds_in_other_spellings_and_for_modifiers_only() -> None:
+    ziped = [*one_by_one("bag", zipped=20, ziped=2, zip=2), *say("cap", "red", products=range(100, 160))]
+    assert names(found(ziped, by_hand({"merge": [["zip", "ziped"]]}, "here"))[1]) == {"zipped bag", "red cap"}
+    metal = [*one_by_one("zip", metal=3), *one_by_one("zipper", metal=3), *one_by_one("bag", zipped=12, zip=2)]
+    several = by_hand({"merge": [["zip", "zipper"], ["zip", "zipped"]]}, "here")
+    assert names(found(metal, several)[1]) == {"metal zip", "zipped bag"}
+    stripes = [*one_by_one("stripe", white=5), *one_by_one("shirt", striped=9, stripe=2)]
+    assert names(found(stripes, by_hand({"merge": [["stripe", "striped", "stripes"]]}, "here"))[1]) == {
+        "white stripe",
+        "striped shirt",
+    }
+    tied = [*one_by_one("tie", silk=5), *one_by_one("belt", tied=9, tie=2)]
+    assert names(found(tied, by_hand({"merge": [["tie", "tied"]]}, "here"))[1]) == {"silk tie", "tied belt"}
+
+
+def test_what_only_forms_make_is_no_unknown_name() -> None:
+    pocket = [
+        *one_by_one("pocket", zipped=60, zip=10, front_zip=3),
+        *say("pocket", "front", "zipped", products=range(80, 90)),
+    ]
+    values = {"merge": [["zip", "zipped"]], "keep_apart": [["pocket: front zipped", "pocket: front + zipped"]]}
+    rows, phrases = found(pocket, by_hand(values, "here"))
+    assert "unknown" not in {row["decision"] for row in rows}
+    assert {"front zipped pocket"} == {name for name in names(phrases) if "front" in name}
+    assert {len(row["modifiers"]) for row in phrases.to_pylist()} == {1, 2}
+
+
 @pytest.mark.parametrize(
     ("word", "noun"),
     [("hooded", "hood"), ("striped", "stripe"), ("zipped", "zip"), ("bodied", "body"), ("zippered", "zip"), ("zippered", "zipper")],
 )  # fmt: skip
 def test_what_a_participle_is_made_of(word: str, noun: str) -> None:
     assert noun in set(nouns_of(word))
-    assert are_forms([word, noun])
-    assert not are_forms([word, "round"])
     assert set(nouns_of("red")) == set(nouns_of("cotton")) == set()
 
 

@@ -100,6 +100,17 @@ def _list(names: Sequence[str]) -> str:
     return json.dumps(list(names), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def cut_name(head: str, units: Sequence[str]) -> str:
+    """How the report and the file write a head with its units: "neck: polo + ribbed"; without units the head."""
+    return f"{head}: {' + '.join(units)}" if units else head
+
+
+def cut_parts(name: str) -> tuple[str, list[str]]:
+    """Head and units of a name that `cut_name` writes; another name is a head."""
+    head, colon, units = name.partition(": ")
+    return head, units.split(" + ") if colon else []
+
+
 def canonical_mentions(mentions: pa.Table, phrases: pa.Table) -> pa.Table:
     """Mentions with the canonical concept, head and modifiers in the place of those that were mined.
 

@@ -87,9 +87,10 @@ class Said:
             numbers, place = np.unique(self.text[rows], return_inverse=True)
             near = texts["text"].slice(numbers[0], numbers[-1] - numbers[0] + 1)  # texts are in the order of mentions
             written = near.take(pa.array(numbers - numbers[0])).to_pylist()
-            places = zip(place.tolist(), self.start[rows].tolist(), self.end[rows].tolist(), strict=True)
-            words[rows] = [_hashed(written[at], start, end) for at, start, end in places]
-        first_of_each = np.unique(np.stack([self.head.astype(np.uint64), words]), axis=1, return_index=True)[1]
+            columns = (self.head[rows], place, self.start[rows], self.end[rows])
+            places = zip(*(column.tolist() for column in columns), strict=True)
+            words[rows] = [_hashed(self.heads[head], written[at], start, end) for head, at, start, end in places]
+        first_of_each = np.unique(words, return_index=True)[1]
         chosen = np.zeros(len(words), bool)
         chosen[first_of_each] = True
         return chosen
@@ -118,9 +119,9 @@ class Said:
         return chosen
 
 
-def _hashed(text: str, start: int, end: int) -> int:
-    """Eight bytes for the words around a mention, with the mention marked."""
-    words = "\0".join((text[max(0, start - AROUND) : start], text[start:end], text[end : end + AROUND]))
+def _hashed(head: str, text: str, start: int, end: int) -> int:
+    """Eight bytes for a head and the words around its mention, with the mention marked."""
+    words = "\0".join((head, text[max(0, start - AROUND) : start], text[start:end], text[end : end + AROUND]))
     return int.from_bytes(blake2b(words.lower().encode(errors="surrogatepass"), digest_size=8).digest(), "little")
 
 

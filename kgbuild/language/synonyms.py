@@ -30,7 +30,7 @@ from kgbuild.language.synonyms_decisions import Decision, joins, settled, spelli
 from kgbuild.language.synonyms_forms import Forms, find_forms, heads_alike, names_and_forms
 from kgbuild.language.synonyms_names import Naming
 from kgbuild.language.synonyms_usage import MentionRows, used_alike
-from kgbuild.naming import ByHand
+from kgbuild.naming import ByHand, cut_name, cut_parts
 from kgbuild.tables import TABLES, empty, in_order
 
 NOBODY = ByHand()
@@ -138,14 +138,14 @@ def _cut(
     forms, formed_so = find_forms(*_sayers(formed, counts), _called(of_forms, naming))
     for _ in range(_ROUNDS):
         formed = [_settled(phrase, naming, heading, forms) for phrase in formed]
+        distinct, products = _sayers(formed, counts)
         known = {(cut.name, cut.unit, cut.head) for cut in heads}
-        found = find_head_cuts(*_sayers(formed, counts), by_hand)
+        found = find_head_cuts(distinct, products, by_hand)
         more = [cut for cut in found if (cut.name, cut.unit, cut.head) not in known]
         if not more:
             break
         heads += more
         heading = HeadCutting(heads)
-    distinct, products = _sayers(formed, counts)
     cuts = find_cuts(distinct, products, by_hand.keep_apart)
     cutting = Cutting(cuts)
     chosen = {phrase: cutting.apply(phrase) for phrase in distinct}
@@ -157,9 +157,8 @@ def _called(by_hand: ByHand, naming: Naming) -> ByHand:
     """A person's words in the spelling that the catalogue's words have by now; pairs to be kept apart also as they are written."""
 
     def name(written: str) -> str:
-        head, colon, units = written.partition(": ")
-        parts = sorted(naming.canonical(unit) for unit in units.split(" + "))
-        return naming.canonical(head) + (colon + " + ".join(parts) if colon else "")
+        head, units = cut_parts(written)
+        return cut_name(naming.canonical(head), sorted(map(naming.canonical, units)))
 
     merge = tuple(tuple(sorted({name(one) for one in group})) for group in by_hand.merge)
     apart = {frozenset(name(one) for one in pair) for pair in by_hand.keep_apart}

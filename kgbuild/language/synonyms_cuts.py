@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import Final
 
 from kgbuild.language.synonyms_decisions import Decision
-from kgbuild.naming import ByHand
+from kgbuild.naming import ByHand, cut_name
 from kgbuild.subsumption import BINDING
 
 Phrase = tuple[str, tuple[str, ...]]
@@ -47,7 +47,7 @@ class Cut:
 
     def name(self, parts: Parts) -> str:
         """How the report writes a cut: "buckle: stainless + steel"."""
-        return f"{self.head}: {' + '.join(parts)}"
+        return cut_name(self.head, parts)
 
     def decision(self) -> Decision:
         """Its row of the report."""
@@ -160,9 +160,14 @@ class HeadCut:
         """Whether the one name wins."""
         return self.whole_support >= self.parts_support
 
+    @property
+    def parts(self) -> str:
+        """How the report writes the other head with the unit."""
+        return cut_name(self.head, [self.unit])
+
     def decision(self) -> Decision:
         """Its row of the report."""
-        forms = (f"{self.head}: {self.unit}", self.name) if self.whole else (self.name, f"{self.head}: {self.unit}")
+        forms = (self.parts, self.name) if self.whole else (self.name, self.parts)
         supports = sorted((self.whole_support, self.parts_support))
         evidence = (
             "the file of synonyms says so" if self.by_hand else "one head, or a head and a unit: as most products"
@@ -199,7 +204,7 @@ def find_head_cuts(phrases: Sequence[Phrase], products: Sequence[Collection[int]
             if f"{unit} {head}" in group and f"{unit} {head}" not in whole:
                 supports = len(parts[unit, head])
                 found += [HeadCut(name, unit, head, len(whole[name]), supports, by_hand=True) for name in heads]
-    return [cut for cut in found if frozenset({cut.name, f"{cut.head}: {cut.unit}"}) not in by_hand.keep_apart]
+    return [cut for cut in found if frozenset({cut.name, cut.parts}) not in by_hand.keep_apart]
 
 
 class HeadCutting:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kgbuild.language.synonyms_company import Said
 from kgbuild.language.synonyms_names import Naming, attach
 from kgbuild.language.synonyms_spelling import folded, passes, spelling_pairs
-from kgbuild.naming import ByHand
+from kgbuild.naming import ByHand, cut_parts
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,15 @@ def settled(decisions: Iterable[Decision], naming: Naming) -> list[Decision]:
 def unknown_names(by_hand: ByHand, known: Iterable[str]) -> list[Decision]:
     """A row for each name of the file that the catalogue never says."""
     heard = set(known)
-    unheard = [name for name in by_hand.names() if name not in heard and not heard.issuperset(_pieces(name))]
+    unheard = [name for name in by_hand.names() if name not in heard and not _all_heard(name, heard)]
     evidence = "the file of synonyms names it, but no product of the catalogue says it: look at its spelling"
     return [Decision("name", name, name, "by hand", 0, 0, 0.0, "unknown", evidence) for name in unheard]
 
 
-def _pieces(name: str) -> list[str]:
-    """The names in a cut as the report writes it: "neck: polo + ribbed"."""
-    head, _, units = name.partition(": ")
-    return [head, *units.split(" + ")]
+def _all_heard(name: str, heard: set[str]) -> bool:
+    """Whether a name is a cut of names that the catalogue says."""
+    head, units = cut_parts(name)
+    return heard.issuperset((head, *units))
 
 
 def _merge_by_hand(naming: Naming, runs: dict[str, str], said: Said, by_hand: ByHand) -> list[Decision]:

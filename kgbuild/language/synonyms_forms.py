@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from kgbuild.language.canonical import singular
 from kgbuild.language.synonyms_cuts import Phrase, said_once
 from kgbuild.language.synonyms_decisions import Decision
-from kgbuild.naming import ByHand
+from kgbuild.naming import ByHand, cut_name
 
 BARS: Final = ((3, 6, 0.2), (3, 20, 0.15), (1, 5, 0.5))
 """Heads that have both forms; what the rarer form has in products, summed over all names that both make; its share of the products of the
@@ -196,11 +196,13 @@ def _left(forms: Forms, phrases: Sequence[Phrase], apart: Collection[frozenset[s
     if not pairs:
         return frozenset()
     named = {name for pair in pairs for name in pair}
-    said = {(head, unit) for head, units in phrases for unit in units if unit in named or f"{head}: {unit}" in named}
+    said = {
+        (head, unit) for head, units in phrases for unit in units if unit in named or cut_name(head, [unit]) in named
+    }
     left: set[tuple[str, str]] = set()
     for head in {head for head, _ in said}:
         for pair in pairs:
-            units = [name.removeprefix(f"{head}: ") for name in pair]
+            units = [name.removeprefix(cut_name(head, [""])) for name in pair]
             if len({forms.unit(head, unit) for unit in units}) == 1:
                 left.update((head, unit) for unit in units)
     return frozenset(left)
@@ -316,7 +318,7 @@ def _chosen(
 def _kept_apart(head: str, one: str, other: str, apart: Collection[frozenset[str]]) -> bool:
     """Whether a person keeps two words of one head apart, as "neck: zip" or as "zip neck"."""
     return (
-        frozenset({f"{head}: {one}", f"{head}: {other}"}) in apart
+        frozenset({cut_name(head, [one]), cut_name(head, [other])}) in apart
         or frozenset({f"{one} {head}", f"{other} {head}"}) in apart
     )
 
